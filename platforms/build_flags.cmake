@@ -1,0 +1,39 @@
+# Flags that hold for every target of ours: warnings, arithmetic, sections.
+
+# heed_target(<name>): the flags of our own code. No exceptions to the arithmetic: contraction off,
+# so that a fused multiply-add is one only where the source says so.
+function(heed_target name)
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
+                         -Wno-psabi -ffp-contract=off -fno-math-errno -ffunction-sections -fdata-sections
+                         -fvisibility=hidden -fvisibility-inlines-hidden)
+  if(HEED_WERROR)
+    target_compile_options(${name} PRIVATE -Werror)
+  endif()
+  if(HEED_SANITIZE)
+    target_compile_options(${name} PRIVATE -fsanitize=${HEED_SANITIZE} -fno-omit-frame-pointer -g)
+    target_link_options(${name} PUBLIC -fsanitize=${HEED_SANITIZE})
+  endif()
+  get_target_property(type ${name} TYPE)
+  if(type STREQUAL EXECUTABLE)
+    target_link_options(${name} PRIVATE -Wl,--gc-sections)
+    if(HEED_STATIC)
+      target_link_options(${name} PRIVATE -static)
+    endif()
+  endif()
+endfunction()
+
+# heed_schema(<target> <file.fbs>): generates <build>/generated/<dir>/<name>_generated.h. Nothing
+# generated is checked in: the header must match the installed FlatBuffers exactly.
+function(heed_schema target schema)
+  cmake_path(GET schema STEM stem)
+  cmake_path(GET schema PARENT_PATH dir)
+  set(out ${CMAKE_BINARY_DIR}/generated/${dir}/${stem}_generated.h)
+  add_custom_command(OUTPUT ${out}
+    COMMAND ${HEED_FLATC} --cpp --cpp-std c++17 --scoped-enums --reflect-names -o ${CMAKE_BINARY_DIR}/generated/${dir} ${CMAKE_SOURCE_DIR}/${schema}
+    DEPENDS ${CMAKE_SOURCE_DIR}/${schema} VERBATIM)
+  add_custom_target(${target}_schema DEPENDS ${out})
+  add_dependencies(${target} ${target}_schema)
+  target_sources(${target} PRIVATE ${out})
+  target_link_libraries(${target} PUBLIC heed_flatbuffers)
+endfunction()
