@@ -37,8 +37,9 @@ inline constexpr ValueId kNoValue = -1;  // an optional operand left out
 inline constexpr NodeId kNoNode = -1;
 
 class Graph;
-using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,
-                               std::vector<std::string>, ConstantPtr, std::shared_ptr<Graph>>;
+using Attribute =
+    std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,
+                 std::vector<std::string>, ConstantPtr, std::shared_ptr<Graph>>;
 
 struct Value {
   std::string name;
@@ -49,6 +50,9 @@ struct Value {
   std::vector<NodeId> users;       // one entry per use; kept by Graph
 };
 
+/// A node with subgraphs (If) names what these read of the graph around them: its inputs after the
+/// first are the captured values, and every subgraph's inputs stand for those, in the same order.
+///
 /// op is ONNX's name ("MatMul"); domain "" is ONNX, "com.microsoft" its contrib ops, "heed" the
 /// fused ops that passes introduce (fused_ops.h documents those). Every fused op can be evaluated,
 /// so each pass is tested by value.
@@ -110,7 +114,7 @@ class Graph {
   bool is_output(ValueId value) const;
   /// The producing node when it is live and is `op` of `domain`; else null.
   const Node* producer(ValueId value, std::string_view op, std::string_view domain = "") const;
-  NodeId producer_id(ValueId value) const { return value == kNoValue ? kNoNode : values_[static_cast<size_t>(value)].producer; }
+  NodeId producer_id(ValueId id) const { return id == kNoValue ? kNoNode : value(id).producer; }
   /// The only user of a value that is no graph output; else kNoNode.
   NodeId only_user(ValueId value) const;
   const Constant* constant(ValueId value) const;
@@ -121,6 +125,8 @@ class Graph {
   std::vector<Value> values_;
   std::vector<Node> nodes_;
   std::vector<NodeId> order_;
+  std::vector<NodeId> rank_;       // where sort() prefers a node: see graph.cpp
+  bool sorted_before_ = false;
 };
 
 }  // namespace heed::graph

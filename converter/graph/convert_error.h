@@ -1,0 +1,36 @@
+#pragma once
+// The one exception of the converter. Thrown anywhere between reading a model and writing a .heed
+// file, caught once at the top, where its text goes to the user.
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace heed {
+
+class ConvertError : public std::runtime_error {
+ public:
+  /// what: the fault in one sentence. where: the file, or the node as in node_label(); may be empty.
+  /// remedy: what the user can do; may be empty. The exception's text is "where: what. remedy".
+  explicit ConvertError(std::string fault, std::string place = "", std::string advice = "")
+      : std::runtime_error(join(fault, place, advice)),
+        fault_(std::move(fault)),
+        where_(std::move(place)),
+        remedy_(std::move(advice)) {}
+
+  const std::string& fault() const { return fault_; }
+  const std::string& where() const { return where_; }
+  const std::string& remedy() const { return remedy_; }
+
+ private:
+  static std::string join(const std::string& fault, const std::string& place,
+                          const std::string& advice) {
+    std::string text = place.empty() ? fault : place + ": " + fault;
+    if (!advice.empty()) text += ". " + advice;
+    return text;
+  }
+
+  std::string fault_, where_, remedy_;
+};
+
+}  // namespace heed
