@@ -30,7 +30,8 @@ function(heed_schema target schema)
   cmake_path(GET schema PARENT_PATH dir)
   set(out ${CMAKE_BINARY_DIR}/generated/${dir}/${stem}_generated.h)
   add_custom_command(OUTPUT ${out}
-    COMMAND ${HEED_FLATC} --cpp --cpp-std c++17 --scoped-enums --reflect-names -o ${CMAKE_BINARY_DIR}/generated/${dir} ${CMAKE_SOURCE_DIR}/${schema}
+    COMMAND ${HEED_FLATC} --cpp --cpp-std c++17 --scoped-enums --reflect-names --gen-object-api
+            -o ${CMAKE_BINARY_DIR}/generated/${dir} ${CMAKE_SOURCE_DIR}/${schema}
     DEPENDS ${CMAKE_SOURCE_DIR}/${schema} VERBATIM)
   add_custom_target(${target}_schema DEPENDS ${out})
   add_dependencies(${target} ${target}_schema)
