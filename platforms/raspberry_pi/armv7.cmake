@@ -1,0 +1,15 @@
+# 32-bit Raspberry Pi OS on a Pi 2 or newer (armv7 with NEON and VFPv4), cross-built on a PC:
+#   cmake -S . -B build-armv7 -DCMAKE_TOOLCHAIN_FILE=platforms/raspberry_pi/armv7.cmake
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR armv7l)
+set(CMAKE_C_COMPILER arm-linux-gnueabihf-gcc)
+set(CMAKE_CXX_COMPILER arm-linux-gnueabihf-g++)
+set(CMAKE_C_FLAGS_INIT "-march=armv7-a+fp")
+set(CMAKE_CXX_FLAGS_INIT "-march=armv7-a+fp")
+set(CMAKE_FIND_ROOT_PATH /usr/arm-linux-gnueabihf)
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+set(HEED_QEMU_CPU max CACHE STRING "CPU model that qemu runs the tests on")
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-arm -cpu ${HEED_QEMU_CPU} -L /usr/arm-linux-gnueabihf)
