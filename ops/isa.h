@@ -9,7 +9,7 @@ namespace heed {
 /// One bit per feature that a kernel variant may require. A variant's file is named after its bit:
 /// `<family>_<feature>.cpp`; isa.cmake holds the compiler flags of each.
 enum class Isa : uint32_t {
-  avx2 = 1u << 0,        // AVX2 + FMA3
+  avx2 = 1u << 0,        // AVX2, FMA3, F16C, BMI2
   avxvnni = 1u << 1,     // 256-bit vpdpbusd, VEX encoded
   avx512 = 1u << 2,      // AVX-512 F, BW, DQ, VL
   avx512vnni = 1u << 3,  // 512-bit vpdpbusd
@@ -30,6 +30,7 @@ struct IsaSet {
 };
 constexpr IsaSet operator|(IsaSet a, IsaSet b) { return IsaSet(a.bits | b.bits); }
 constexpr IsaSet operator|(Isa a, Isa b) { return IsaSet(a) | IsaSet(b); }
+constexpr IsaSet operator&(IsaSet a, IsaSet b) { return IsaSet(a.bits & b.bits); }
 
 /// What this machine can execute (CPU and operating system both). Reads CPUID or the auxiliary
 /// vector anew at each call; cheap, no state.
@@ -48,7 +49,7 @@ struct IsaName {
 extern const IsaName kIsaNames[];
 extern const size_t kIsaNameCount;
 
-/// The longest name whose set `have` contains ("reference" at least).
+/// The best (last) name whose set `have` contains, "reference" at least.
 const char* isa_name(IsaSet have);
 
 }  // namespace heed
