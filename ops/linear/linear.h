@@ -34,7 +34,9 @@ struct LinearArgs {
   /// Packed weights [N/16][K/4][16][4] in [-127, 127], 64-byte aligned, zero where padded.
   const int8_t* w;
   const float* w_scale;  // [N rounded up to 16], 64-byte aligned
-  const int32_t* w_sum;  // [groups][N rounded up to 16], sum over the group's k of w[n,k]
+  /// w_sum[g * w_sum_step + n]: sum over the group's k of w[n,k]; each group's row 64-byte aligned.
+  const int32_t* w_sum;
+  ptrdiff_t w_sum_step;  // N rounded up to 16
   const float* bias;     // [N rounded up to 16], 64-byte aligned, zeros where there is none
   /// Output rows, y_step floats apart; y points at column 0. Must not overlap x.
   float* y;
