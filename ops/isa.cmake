@@ -22,7 +22,9 @@ set(HEED_ISA_portable)
 set(HEED_FLAGS_x86_64_avx2 -mavx2 -mfma -mf16c -mbmi2)
 set(HEED_FLAGS_x86_64_avxvnni ${HEED_FLAGS_x86_64_avx2} -mavxvnni)
 set(HEED_FLAGS_x86_64_avx512 ${HEED_FLAGS_x86_64_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl
-    -mprefer-vector-width=512)
+    -mprefer-vector-width=512
+    # GCC 12 takes the undefined operands inside its own AVX-512 headers for a mistake.
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>)
 set(HEED_FLAGS_x86_64_avx512vnni ${HEED_FLAGS_x86_64_avx512} -mavx512vnni)
 set(HEED_FLAGS_aarch64_neon)
 set(HEED_FLAGS_aarch64_dotprod -march=armv8.2-a+dotprod)
