@@ -1,0 +1,215 @@
+#include "models/audio/audio_frontend.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "ops/elementwise/elementwise.h"
+#include "ops/matmul/matmul.h"
+
+namespace heed {
+namespace {
+
+constexpr int32_t kBlockFrames = 48;  // frames that pass through all steps while in the cache
+constexpr double kPi = std::numbers::pi;
+
+double htk_mel(double hz) { return 1127.0 * std::log(1.0 + hz / 700.0); }
+
+// Linear below 1 kHz, logarithmic above: 27 steps to a factor of 6.4.
+constexpr double kSlaneyStepHz = 200.0 / 3.0, kSlaneyBreakHz = 1000.0;
+const double kSlaneyLogStep = std::log(6.4) / 27.0;
+double slaney_mel(double hz) {
+  const double knee = kSlaneyBreakHz / kSlaneyStepHz;
+  return hz < kSlaneyBreakHz ? hz / kSlaneyStepHz
+                             : knee + std::log(hz / kSlaneyBreakHz) / kSlaneyLogStep;
+}
+double slaney_hz(double mel) {
+  const double knee = kSlaneyBreakHz / kSlaneyStepHz;
+  return mel < knee ? mel * kSlaneyStepHz
+                    : kSlaneyBreakHz * std::exp(kSlaneyLogStep * (mel - knee));
+}
+
+// bank[m][f], f < bins
+std::vector<float> filter_bank(const AudioFrontendConfig& c, int32_t bins) {
+  const int32_t mels = static_cast<int32_t>(c.mel_bins);
+  const bool slaney = c.mel_scale == "slaney";
+  std::vector<double> edges(static_cast<size_t>(mels) + 2);
+  const double low = slaney ? slaney_mel(c.mel_low_hz) : htk_mel(c.mel_low_hz);
+  const double high = slaney ? slaney_mel(c.mel_high_hz) : htk_mel(c.mel_high_hz);
+  for (size_t i = 0; i < edges.size(); ++i) {
+    const double mel = low + (high - low) * static_cast<double>(i) / (mels + 1);
+    edges[i] = slaney ? slaney_hz(mel) : mel;
+  }
+  std::vector<float> bank(static_cast<size_t>(mels) * static_cast<size_t>(bins), 0.0f);
+  for (int32_t m = 0; m < mels; ++m) {
+    const double left = edges[static_cast<size_t>(m)], top = edges[static_cast<size_t>(m) + 1],
+                 right = edges[static_cast<size_t>(m) + 2];
+    for (int32_t f = slaney ? 0 : 1; f < bins; ++f) {
+      const double hz = static_cast<double>(f) * c.sample_rate_hz / c.fft_size;
+      const double at = slaney ? hz : htk_mel(hz);
+      const double height =
+          std::max(0.0, std::min((at - left) / (top - left), (right - at) / (right - top)));
+      bank[static_cast<size_t>(m) * static_cast<size_t>(bins) + static_cast<size_t>(f)] =
+          static_cast<float>(slaney ? height * 2.0 / (right - left) : height);
+    }
+  }
+  return bank;
+}
+
+std::vector<float> packed(const std::vector<float>& w, int32_t n, int32_t k) {
+  std::vector<float> out(matmul_packed_floats(n, k));
+  pack_matmul(w.data(), n, k, out.data());
+  return out;
+}
+
+bool check(const AudioFrontendConfig& c, std::string* error) {
+  const bool mfcc = c.kind == "mfcc";
+  const auto refuse = [&](const char* why) {
+    *error = why;
+    return false;
+  };
+  if (!mfcc && c.kind != "log_mel")
+    return refuse("the front end's kind is neither \"mfcc\" nor \"log_mel\"");
+  if (c.sample_rate_hz == 0 || c.sample_rate_hz > 768000)
+    return refuse("the front end's sample rate is out of range");
+  if (c.window_samples == 0 || c.hop_samples == 0 || c.fft_size < c.window_samples ||
+      c.fft_size > 65536)
+    return refuse("the front end's window, hop and FFT size do not fit together");
+  if (c.clip_samples < c.window_samples || c.clip_samples > (1u << 28))
+    return refuse("the front end's clip is shorter than one window, or far too long");
+  if (c.mel_bins == 0 || c.mel_bins > 1024 ||
+      (mfcc && (c.coefficients == 0 || c.coefficients > c.mel_bins)))
+    return refuse("the front end's numbers of mel bins and coefficients do not fit together");
+  if (!(c.mel_low_hz >= 0) || !(c.mel_high_hz > c.mel_low_hz) ||
+      c.mel_high_hz > 0.5f * static_cast<float>(c.sample_rate_hz))
+    return refuse("the front end's mel range is not within 0 Hz and half the sample rate");
+  if (c.mel_scale != "htk" && c.mel_scale != "slaney")
+    return refuse("the front end's mel scale is neither \"htk\" nor \"slaney\"");
+  if (c.power != 1.0f && c.power != 2.0f) return refuse("the front end's power is neither 1 nor 2");
+  if (!(c.log_floor > 0)) return refuse("the front end's log floor is not positive");
+  if (!c.normalize.empty() && c.normalize != "whisper")
+    return refuse("the front end's normalisation is neither \"\" nor \"whisper\"");
+  return true;
+}
+
+}  // namespace
+
+bool AudioFrontend::create(const AudioFrontendConfig& config, IsaSet isa, std::string* error) {
+  if (!check(config, error)) return false;
+  config_ = config;
+  kernels_ = choose_kernels(isa);
+  const int32_t window = static_cast<int32_t>(config.window_samples),
+                mels = static_cast<int32_t>(config.mel_bins);
+  const uint32_t hop = config.hop_samples;
+  frames_ =
+      static_cast<int32_t>(config.center ? config.clip_samples / hop
+                                         : (config.clip_samples - config.window_samples) / hop + 1);
+  features_ = config.kind == "mfcc" ? static_cast<int32_t>(config.coefficients) : mels;
+
+  // Bins above the highest filter carry nothing.
+  bins_ = std::min(
+      static_cast<int32_t>(config.fft_size / 2 + 1),
+      static_cast<int32_t>(std::ceil(config.mel_high_hz * static_cast<float>(config.fft_size) /
+                                     static_cast<float>(config.sample_rate_hz))) +
+          1);
+  std::vector<float> dft(2 * static_cast<size_t>(bins_) * config.window_samples);
+  for (int32_t f = 0; f < bins_; ++f)
+    for (int32_t n = 0; n < window; ++n) {
+      const double hann = 0.5 - 0.5 * std::cos(2.0 * kPi * n / window);
+      // The phase is reduced in integers: f * n reaches far beyond one turn.
+      const double phase = 2.0 * kPi *
+                           static_cast<double>((static_cast<int64_t>(f) * n) % config.fft_size) /
+                           config.fft_size;
+      const size_t at = static_cast<size_t>(f) * config.window_samples + static_cast<size_t>(n);
+      dft[at] = static_cast<float>(hann * std::cos(phase));
+      dft[at + static_cast<size_t>(bins_) * config.window_samples] =
+          static_cast<float>(hann * std::sin(phase));
+    }
+  transform_ = packed(dft, 2 * bins_, window);
+  bank_ = packed(filter_bank(config, bins_), mels, bins_);
+  if (config.kind == "mfcc") {
+    std::vector<float> dct(static_cast<size_t>(features_) * config.mel_bins);
+    for (int32_t c = 0; c < features_; ++c)
+      for (int32_t m = 0; m < mels; ++m)
+        dct[static_cast<size_t>(c) * config.mel_bins + static_cast<size_t>(m)] =
+            static_cast<float>(std::sqrt(2.0 / mels) * std::cos(kPi * c * (m + 0.5) / mels));
+    cosine_ = packed(dct, features_, mels);
+  }
+  wave_.assign(config.clip_samples + 2 * (config.center ? config.window_samples / 2 : 0) +
+                   config.window_samples,
+               0.0f);
+  spectrum_.resize(static_cast<size_t>(kBlockFrames) * 2 * static_cast<size_t>(bins_));
+  mel_.resize(static_cast<size_t>(kBlockFrames) * config.mel_bins);
+  if (config.features_first)
+    rows_.resize(static_cast<size_t>(frames_) * static_cast<size_t>(features_));
+  return true;
+}
+
+void AudioFrontend::fill_wave(const float* samples, size_t count) {
+  const size_t clip = config_.clip_samples, pad = config_.center ? config_.window_samples / 2 : 0;
+  count = std::min(count, clip);
+  std::copy(samples, samples + count, wave_.begin() + static_cast<ptrdiff_t>(pad));
+  std::fill(wave_.begin() + static_cast<ptrdiff_t>(pad + count), wave_.end(), 0.0f);
+  for (size_t i = 0; i < pad; ++i) {
+    wave_[pad - 1 - i] = wave_[pad + 1 + i];
+    wave_[pad + clip + i] = wave_[pad + clip - 2 - i];
+  }
+}
+
+void AudioFrontend::block(int32_t first, int32_t rows, float* out) {
+  const int32_t mels = static_cast<int32_t>(config_.mel_bins),
+                window = static_cast<int32_t>(config_.window_samples);
+  MatmulArgs transform{wave_.data() + static_cast<size_t>(first) * config_.hop_samples,
+                       static_cast<ptrdiff_t>(config_.hop_samples),
+                       transform_.data(),
+                       window * 16,
+                       16,
+                       nullptr,
+                       spectrum_.data(),
+                       2 * bins_,
+                       rows,
+                       window};
+  kernels_.matmul->run(transform, 0, 2 * bins_);
+  for (int32_t t = 0; t < rows; ++t) {
+    float* re = spectrum_.data() + static_cast<size_t>(t) * 2 * static_cast<size_t>(bins_);
+    const float* im = re + bins_;
+    for (int32_t f = 0; f < bins_; ++f) {
+      const float energy = re[f] * re[f] + im[f] * im[f];
+      re[f] = config_.power == 1.0f ? std::sqrt(energy) : energy;
+    }
+  }
+  float* mel = cosine_.empty() ? out : mel_.data();
+  kernels_.matmul->run(
+      {spectrum_.data(), 2 * bins_, bank_.data(), bins_ * 16, 16, nullptr, mel, mels, rows, bins_},
+      0, mels);
+  const int64_t count = static_cast<int64_t>(rows) * mels;
+  for (int64_t i = 0; i < count; ++i) mel[i] = std::max(mel[i], config_.log_floor);
+  kernels_.elementwise->unary({mel, mel, count}, UnaryKind::log);
+  if (!cosine_.empty())
+    kernels_.matmul->run(
+        {mel, mels, cosine_.data(), mels * 16, 16, nullptr, out, features_, rows, mels}, 0,
+        features_);
+}
+
+void AudioFrontend::compute(const float* samples, size_t count, float* out) {
+  fill_wave(samples, count);
+  float* rows = config_.features_first ? rows_.data() : out;
+  for (int32_t t = 0; t < frames_; t += kBlockFrames)
+    block(t, std::min(kBlockFrames, frames_ - t),
+          rows + static_cast<size_t>(t) * static_cast<size_t>(features_));
+  const size_t total = static_cast<size_t>(frames_) * static_cast<size_t>(features_);
+  if (config_.normalize == "whisper") {
+    constexpr float kLog10E = 0.43429448190325182765f;
+    float top = rows[0];
+    for (size_t i = 1; i < total; ++i) top = std::max(top, rows[i]);
+    const float floor = top * kLog10E - 8.0f;
+    for (size_t i = 0; i < total; ++i) rows[i] = (std::max(rows[i] * kLog10E, floor) + 4.0f) / 4.0f;
+  }
+  if (config_.features_first)
+    for (int32_t t = 0; t < frames_; ++t)
+      for (int32_t f = 0; f < features_; ++f)
+        out[static_cast<size_t>(f) * static_cast<size_t>(frames_) + static_cast<size_t>(t)] =
+            rows[static_cast<size_t>(t) * static_cast<size_t>(features_) + static_cast<size_t>(f)];
+}
+
+}  // namespace heed

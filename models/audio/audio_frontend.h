@@ -1,0 +1,69 @@
+#pragma once
+// From a waveform to the rows of features that a speech model takes: MFCC or log-mel.
+//
+//   frame t   = x[t * hop .. t * hop + window - 1]          (center: x reflected by window / 2 at
+//   both ends) X[t,f]    = sum_n frame[n] w[n] e^(-2 pi i f n / fft)   w: periodic Hann S[t,f]    =
+//   |X[t,f]|^power                              power 1 or 2 M[t,m]    = sum_f S[t,f] bank[m,f]
+//   L[t,m]    = ln(max(M, floor)); "whisper": log10, then max(L, max over the clip - 8), then (L +
+//   4) / 4 mfcc[t,c] = sqrt(2 / mels) sum_m L[t,m] cos(pi c (m + 1/2) / mels)
+//
+// Filter banks. "htk": triangles of height 1, linear in mel = 1127 ln(1 + f / 700), bin 0 unused.
+// "slaney": triangles linear in Hz, of unit area, edges equally spaced on Slaney's scale.
+//
+// The transforms are float matrix products on the engine's own kernels: at these sizes they cost
+// what an FFT costs, need no tables beside the matrices, and give the same bits on every machine.
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <string>
+#include <vector>
+
+#include "ops/kernel_set.h"
+
+namespace heed {
+
+struct AudioFrontendConfig {
+  std::string kind;  // "mfcc" or "log_mel"
+  uint32_t sample_rate_hz = 16000;
+  uint32_t clip_samples = 0;  // required: the clip is cut or padded with zeros to this
+  uint32_t window_samples = 0;
+  uint32_t hop_samples = 0;
+  uint32_t fft_size = 0;  // >= window_samples
+  uint32_t mel_bins = 0;
+  float mel_low_hz = 0, mel_high_hz = 0;
+  uint32_t coefficients = 0;      // mfcc only
+  std::string mel_scale = "htk";  // or "slaney"
+  float power = 2;
+  float log_floor = 1e-10f;
+  std::string normalize;  // "" or "whisper"
+  bool center = false;
+  bool features_first = false;  // [features, frames] instead of [frames, features]
+};
+
+class AudioFrontend {
+ public:
+  /// Builds the tables. Returns false with a clause in `error` for constants that make no sense.
+  bool create(const AudioFrontendConfig& config, IsaSet isa, std::string* error);
+
+  int32_t frames() const { return frames_; }
+  int32_t features() const { return features_; }
+  const AudioFrontendConfig& config() const { return config_; }
+
+  /// Computes the features of `count` samples into `out`: frames() * features() floats. Allocates
+  /// nothing.
+  void compute(const float* samples, size_t count, float* out);
+
+ private:
+  void fill_wave(const float* samples, size_t count);
+  void block(int32_t first, int32_t rows, float* out);
+
+  AudioFrontendConfig config_;
+  KernelSet kernels_{};
+  int32_t frames_ = 0, features_ = 0, bins_ = 0;
+  std::vector<float> transform_, bank_, cosine_;  // packed for the matmul kernel
+  std::vector<float> wave_, spectrum_, mel_;
+  std::vector<float> rows_;  // [frames][features], when the output is transposed
+};
+
+}  // namespace heed
