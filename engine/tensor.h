@@ -34,9 +34,12 @@ struct Shape {
 constexpr size_t element_bytes(DataType type) {
   switch (type) {
     case DataType::f32:
-    case DataType::i32: return 4;
-    case DataType::i64: return 8;
-    default: return 1;
+    case DataType::i32:
+      return 4;
+    case DataType::i64:
+      return 8;
+    default:
+      return 1;
   }
 }
 
@@ -45,11 +48,11 @@ constexpr size_t element_bytes(DataType type) {
 /// per row and group: value = scale[row, k / group] * q[row, k].
 struct Q8Layout {
   int32_t rows, width, halo;
-  int32_t group;         // values per scale, a multiple of 16, or `step` when the row has one scale
-  int32_t groups;        // scales per row
-  size_t step;           // bytes from row to row: width rounded up to 16
-  size_t scale_offset;   // bytes from the tensor's start to scale[first halo row]
-  size_t bytes;          // the whole tensor
+  int32_t group;        // values per scale, a multiple of 16, or `step` when the row has one scale
+  int32_t groups;       // scales per row
+  size_t step;          // bytes from row to row: width rounded up to 16
+  size_t scale_offset;  // bytes from the tensor's start to scale[first halo row]
+  size_t bytes;         // the whole tensor
 
   static constexpr Q8Layout of(int64_t rows, int32_t width, int32_t group, int32_t halo) {
     Q8Layout q{};
@@ -75,7 +78,9 @@ struct TensorView {
   const char* name = "";
 
   template <class T>
-  T* as() const { return static_cast<T*>(data); }
+  T* as() const {
+    return static_cast<T*>(data);
+  }
   Q8Layout q8() const {
     return Q8Layout::of(shape.rows(), shape.last(), static_cast<int32_t>(group),
                         static_cast<int32_t>(halo));
