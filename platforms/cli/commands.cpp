@@ -1,0 +1,47 @@
+#include "platforms/cli/commands.h"
+
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+
+namespace heed::cli {
+
+std::pair<std::string, std::string> name_and_value(const std::string& option,
+                                                   const std::string& text) {
+  const size_t at = text.find('=');
+  if (at == std::string::npos || at == 0 || at + 1 == text.size())
+    throw CommandError(option + " wants NAME=VALUE, not '" + text + "'");
+  return {text.substr(0, at), text.substr(at + 1)};
+}
+
+std::string size_text(double bytes) {
+  const char* units[] = {"B", "kB", "MB", "GB"};
+  size_t unit = 0;
+  while (bytes >= 1000 && unit < 3) {
+    bytes /= 1000;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.3g %s", bytes, units[unit]);
+  return text;
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw CommandError("cannot open '" + path + "'");
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (in.bad()) throw CommandError("cannot read '" + path + "'");
+  return text;
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  const std::string beside = path + ".part";
+  std::ofstream out(beside, std::ios::binary);
+  out << text;
+  out.close();
+  if (out.good() && std::rename(beside.c_str(), path.c_str()) == 0) return;
+  std::remove(beside.c_str());
+  throw CommandError("cannot write '" + path + "'");
+}
+
+}  // namespace heed::cli

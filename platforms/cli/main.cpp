@@ -1,0 +1,39 @@
+// heed: converts, runs, measures, inspects and compares attention models.
+// Exit codes: 0 done, 1 failed, 2 bad usage.
+
+#include <cstdio>
+
+#include "platforms/cli/commands.h"
+
+namespace {
+
+constexpr int kFailed = 1, kBadUsage = 2;
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App program{"heed runs int8 attention models on phones, Raspberry Pis and laptops", "heed"};
+  program.require_subcommand(1);
+  program.set_version_flag("--version", "heed " HEED_VERSION);
+  program.footer("'heed COMMAND --help' tells more of each command.");
+#if HEED_HAVE_CONVERTER
+  heed::cli::add_convert(program);
+#endif
+  heed::cli::add_run(program);
+  heed::cli::add_bench(program);
+  heed::cli::add_inspect(program);
+#if HEED_HAVE_CONVERTER
+  heed::cli::add_compare(program);
+#endif
+  try {
+    program.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? 0 : kBadUsage;
+  } catch (const heed::cli::CommandError& error) {
+    std::fprintf(stderr, "heed: %s\n", error.what());
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "heed: not enough memory\n");
+  }
+  return kFailed;
+}
