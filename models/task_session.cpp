@@ -1,0 +1,97 @@
+#include "models/task_session.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace heed {
+
+std::string diagnostic_sentence(const heed_diagnostic& diagnostic) {
+  std::string text(heed_diagnostic_text(&diagnostic, nullptr, 0), ' ');
+  heed_diagnostic_text(&diagnostic, text.data(), text.size() + 1);
+  return text;
+}
+
+bool TaskSession::create(const heed_model* model, const heed_options& options,
+                         const std::string& entry_point, std::string* error) {
+  model_ = model;
+  entry_point_ = entry_point;
+  heed_info info;
+  heed_model_info(model, &info);
+  heed_entry_point entry{};
+  bool found = false;
+  std::string known;
+  for (int32_t i = 0; i < info.entry_points && !found; ++i) {
+    if (heed_model_entry_point(model, i, &entry) != HEED_OK) break;
+    if (entry_point_.empty()) entry_point_ = entry.name;
+    found = entry_point_ == entry.name;
+    known += std::string(known.empty() ? "" : ", ") + entry.name;
+  }
+  if (!found) {
+    *error = "the model has no entry point '" + entry_point_ + "'; it has " + known;
+    return false;
+  }
+  heed_diagnostic diagnostic{};
+  heed_session* session = nullptr;
+  if (heed_session_create(model, &options, nullptr, 0, &session, &diagnostic) != HEED_OK) {
+    *error = diagnostic_sentence(diagnostic);
+    return false;
+  }
+  session_.reset(session);
+  for (int32_t i = 0; i < entry.inputs + entry.outputs; ++i) {
+    const bool is_input = i < entry.inputs;
+    heed_tensor tensor{};
+    const heed_status described =
+        is_input ? heed_model_input(model, entry_point_.c_str(), i, &tensor)
+                 : heed_model_output(model, entry_point_.c_str(), i - entry.inputs, &tensor);
+    if (described != HEED_OK || heed_session_tensor(session, tensor.index, &tensor) != HEED_OK) {
+      *error = heed_status_text(described);
+      return false;
+    }
+    (is_input ? inputs_ : outputs_).push_back(tensor);
+  }
+  if (inputs_.empty() || outputs_.empty()) {
+    *error = "the entry point '" + entry_point_ + "' has no input or no output";
+    return false;
+  }
+  return true;
+}
+
+bool TaskSession::run(std::string* error) {
+  heed_diagnostic diagnostic{};
+  if (heed_session_run(session_.get(), entry_point_.c_str(), &diagnostic) == HEED_OK) return true;
+  *error = diagnostic_sentence(diagnostic);
+  return false;
+}
+
+bool TaskSession::input_is_floats(size_t count) const {
+  return input().type == HEED_F32 && input().bytes == count * sizeof(float);
+}
+
+std::vector<Answer> TaskSession::best(const float* probabilities, size_t classes,
+                                      size_t count) const {
+  std::vector<int32_t> order(classes);
+  std::iota(order.begin(), order.end(), 0);
+  count = std::min(count, classes);
+  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(count), order.end(),
+                    [&](int32_t a, int32_t b) {
+                      const float x = probabilities[a], y = probabilities[b];
+                      return x > y || (x == y && a < b);
+                    });
+  std::vector<Answer> answers;
+  for (size_t i = 0; i < count; ++i) {
+    const char* label = heed_model_label(model_, order[i]);
+    answers.push_back({order[i], label == nullptr ? "" : label, probabilities[order[i]]});
+  }
+  return answers;
+}
+
+void softmax_in_place(float* values, size_t count) {
+  const float top = *std::max_element(values, values + count);
+  double sum = 0;
+  for (size_t i = 0; i < count; ++i) sum += std::exp(static_cast<double>(values[i] - top));
+  for (size_t i = 0; i < count; ++i)
+    values[i] = static_cast<float>(std::exp(static_cast<double>(values[i] - top)) / sum);
+}
+
+}  // namespace heed
