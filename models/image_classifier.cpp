@@ -2,29 +2,23 @@
 
 #include <cstring>
 
+#include "models/task_info.h"
+
 namespace heed {
 
 bool ImageClassifier::create(const heed_model* model, const heed_options& options,
                              const std::string& entry_point, std::string* error) {
-  heed_image image{};
-  if (heed_model_image(model, &image) != HEED_OK) {
+  if (!image_task(*model, &config_)) {
     *error =
         "the model says nothing about pictures: give it a task with image preprocessing when "
         "converting";
     return false;
   }
   if (!task_.create(model, options, entry_point, error)) return false;
-  config_.width = static_cast<int32_t>(image.width);
-  config_.height = static_cast<int32_t>(image.height);
-  config_.channels = static_cast<int32_t>(image.channels);
-  config_.resize_shorter = static_cast<int32_t>(image.resize_shorter);
-  config_.mean.assign(image.mean, image.mean + image.mean_count);
-  config_.std.assign(image.std, image.std + image.std_count);
-  config_.channels_first = std::strcmp(image.layout, "hwc") != 0;
-  config_.invert = image.invert != 0;
-  probabilities_ = image.output_is_probability != 0;
+  probabilities_ = output_is_probability(*model);
   if (!check_preprocess(config_, error)) return false;
-  const size_t wanted = static_cast<size_t>(image.width) * image.height * image.channels;
+  const size_t wanted = static_cast<size_t>(config_.width) * static_cast<size_t>(config_.height) *
+                        static_cast<size_t>(config_.channels);
   if (!task_.input_is_floats(wanted)) {
     *error = "the model's preprocessing makes " + std::to_string(wanted) +
              " values, but its input '" + task_.input().name + "' takes " +

@@ -3,39 +3,31 @@
 #include <algorithm>
 #include <cstring>
 
+#include "models/task_info.h"
 #include "ops/isa.h"
 
 namespace heed {
 
 bool SoundClassifier::create(const heed_model* model, const heed_options& options,
                              const std::string& entry_point, std::string* error) {
-  heed_audio audio{};
-  if (heed_model_audio(model, &audio) != HEED_OK) {
+  AudioTask audio;
+  if (!audio_task(*model, &audio)) {
     *error =
         "the model says nothing about sounds: give it a task with an audio front end when "
         "converting";
     return false;
   }
   if (!task_.create(model, options, entry_point, error)) return false;
-  rate_hz_ = audio.sample_rate_hz;
-  clip_ = audio.clip_samples;
+  rate_hz_ = audio.frontend.sample_rate_hz;
+  clip_ = audio.frontend.clip_samples;
   hop_ = audio.window_hop_samples == 0 ? clip_ : audio.window_hop_samples;
-  probabilities_ = audio.output_is_probability != 0;
-  waveform_ = std::strcmp(audio.kind, "pcm") == 0;
+  probabilities_ = output_is_probability(*model);
+  waveform_ = audio.frontend.kind == "pcm";
   size_t wanted = clip_;
   if (!waveform_) {
-    AudioFrontendConfig config{
-        audio.kind,         audio.sample_rate_hz,
-        audio.clip_samples, audio.window_samples,
-        audio.hop_samples,  audio.fft_size,
-        audio.mel_bins,     audio.mel_low_hz,
-        audio.mel_high_hz,  audio.coefficients,
-        audio.mel_scale,    audio.power,
-        audio.log_floor,    audio.normalize,
-        audio.center != 0,  std::strcmp(audio.layout, "features_first") == 0};
     IsaSet isa = detect_isa();
     parse_isa(heed_session_isa(task_.session()), &isa);
-    if (!frontend_.create(config, isa, error)) return false;
+    if (!frontend_.create(audio.frontend, isa, error)) return false;
     wanted = static_cast<size_t>(frontend_.frames()) * static_cast<size_t>(frontend_.features());
     rows_.resize(wanted);
   }

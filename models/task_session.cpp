@@ -6,12 +6,6 @@
 
 namespace heed {
 
-std::string diagnostic_sentence(const heed_diagnostic& diagnostic) {
-  std::string text(heed_diagnostic_text(&diagnostic, nullptr, 0), ' ');
-  heed_diagnostic_text(&diagnostic, text.data(), text.size() + 1);
-  return text;
-}
-
 bool TaskSession::create(const heed_model* model, const heed_options& options,
                          const std::string& entry_point, std::string* error) {
   model_ = model;
@@ -31,10 +25,10 @@ bool TaskSession::create(const heed_model* model, const heed_options& options,
     *error = "the model has no entry point '" + entry_point_ + "'; it has " + known;
     return false;
   }
-  heed_diagnostic diagnostic{};
+  Diagnostic diagnostic;
   heed_session* session = nullptr;
   if (heed_session_create(model, &options, nullptr, 0, &session, &diagnostic) != HEED_OK) {
-    *error = diagnostic_sentence(diagnostic);
+    *error = diagnostic.text();
     return false;
   }
   session_.reset(session);
@@ -58,9 +52,9 @@ bool TaskSession::create(const heed_model* model, const heed_options& options,
 }
 
 bool TaskSession::run(std::string* error) {
-  heed_diagnostic diagnostic{};
+  Diagnostic diagnostic;
   if (heed_session_run(session_.get(), entry_point_.c_str(), &diagnostic) == HEED_OK) return true;
-  *error = diagnostic_sentence(diagnostic);
+  *error = diagnostic.text();
   return false;
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/heed.h"
+#include "engine/heed.hpp"
 
 namespace heed {
 
@@ -47,9 +47,6 @@ class TaskSession {
   std::string entry_point_;
   std::vector<heed_tensor> inputs_, outputs_;
 };
-
-/// The sentence for a failed call.
-std::string diagnostic_sentence(const heed_diagnostic& diagnostic);
 
 /// p[i] = exp(x[i] - max) / sum, in place.
 void softmax_in_place(float* values, size_t count);

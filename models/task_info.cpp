@@ -1,0 +1,66 @@
+#include "models/task_info.h"
+
+#include "engine/model.h"
+
+namespace heed {
+namespace {
+
+std::string text(const flatbuffers::String* string) {
+  return string == nullptr ? "" : string->str();
+}
+
+const fb::Task* task_of(const heed_model& model) { return model_table(model).task(); }
+
+}  // namespace
+
+std::string task_kind(const heed_model& model) {
+  const fb::Task* task = task_of(model);
+  return task == nullptr ? "" : text(task->kind());
+}
+
+bool output_is_probability(const heed_model& model) {
+  const fb::Task* task = task_of(model);
+  return task != nullptr && task->output_is_probability();
+}
+
+bool audio_task(const heed_model& model, AudioTask* out) {
+  const fb::Task* task = task_of(model);
+  const fb::AudioFrontend* audio = task == nullptr ? nullptr : task->audio();
+  if (audio == nullptr) return false;
+  AudioFrontendConfig& config = out->frontend;
+  config.kind = text(audio->kind());
+  config.sample_rate_hz = audio->sample_rate_hz();
+  config.clip_samples = audio->clip_samples();
+  config.window_samples = audio->window_samples();
+  config.hop_samples = audio->hop_samples();
+  config.fft_size = audio->fft_size();
+  config.mel_bins = audio->mel_bins();
+  config.mel_low_hz = audio->mel_low_hz();
+  config.mel_high_hz = audio->mel_high_hz();
+  config.coefficients = audio->coefficients();
+  config.mel_scale = text(audio->mel_scale());
+  config.power = audio->power();
+  config.log_floor = audio->log_floor();
+  config.normalize = text(audio->normalize());
+  config.center = audio->center();
+  config.features_first = text(audio->layout()) == "features_first";
+  out->window_hop_samples = task->window_hop_samples();
+  return true;
+}
+
+bool image_task(const heed_model& model, ImagePreprocessConfig* out) {
+  const fb::Task* task = task_of(model);
+  const fb::ImagePreprocess* image = task == nullptr ? nullptr : task->image();
+  if (image == nullptr) return false;
+  out->width = static_cast<int32_t>(image->width());
+  out->height = static_cast<int32_t>(image->height());
+  out->channels = static_cast<int32_t>(image->channels());
+  out->resize_shorter = static_cast<int32_t>(image->resize_shorter());
+  if (image->mean() != nullptr) out->mean.assign(image->mean()->begin(), image->mean()->end());
+  if (image->std() != nullptr) out->std.assign(image->std()->begin(), image->std()->end());
+  out->channels_first = text(image->layout()) != "hwc";
+  out->invert = image->invert();
+  return true;
+}
+
+}  // namespace heed

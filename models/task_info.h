@@ -1,0 +1,25 @@
+#pragma once
+// What a model's file says about its use: the task's kind and the constants of its front end.
+
+#include <string>
+
+#include "engine/heed.h"
+#include "models/audio/audio_frontend.h"
+#include "models/image/image_preprocess.h"
+
+namespace heed {
+
+struct AudioTask {
+  AudioFrontendConfig frontend;     // kind "pcm": the model takes the waveform itself
+  uint32_t window_hop_samples = 0;  // of sliding windows; 0: one window
+};
+
+/// "" where the file carries no task.
+std::string task_kind(const heed_model& model);
+bool output_is_probability(const heed_model& model);
+
+/// False when the task has no such constants.
+bool audio_task(const heed_model& model, AudioTask* out);
+bool image_task(const heed_model& model, ImagePreprocessConfig* out);
+
+}  // namespace heed
