@@ -16,9 +16,11 @@ std::string list_text(const std::vector<T>& items, ToText to_text) {
   constexpr size_t kShown = 16;
   std::string text = "[";
   for (size_t i = 0; i < items.size() && i < kShown; ++i) {
-    text += (i == 0 ? "" : ",") + to_text(items[i]);
+    if (i > 0) text += ',';
+    text += to_text(items[i]);
   }
-  return text + (items.size() > kShown ? ",..]" : "]");
+  text += items.size() > kShown ? ",..]" : "]";
+  return text;
 }
 
 struct AttributeText {
@@ -43,7 +45,9 @@ struct AttributeText {
 std::string value_text(const Graph& graph, ValueId id) {
   if (id == kNoValue) return "-";
   const Value& value = graph.value(id);
-  return "%" + (value.name.empty() ? std::to_string(id) : value.name);
+  std::string text = "%";
+  text += value.name.empty() ? std::to_string(id) : value.name;
+  return text;
 }
 
 std::string typed_text(const Graph& graph, ValueId id) {
@@ -51,6 +55,10 @@ std::string typed_text(const Graph& graph, ValueId id) {
   const Value& value = graph.value(id);
   return value_text(graph, id) + " " + dtype_text(value.dtype) +
          (value.shape ? shape_text(*value.shape) : "[?]");
+}
+
+std::string op_text(const Node& node) {
+  return node.domain.empty() ? node.op : node.domain + "." + node.op;
 }
 
 }  // namespace
@@ -74,8 +82,12 @@ const char* dtype_text(DType dtype) {
 }
 
 std::string node_label(const Node& node) {
-  const std::string op = node.domain.empty() ? node.op : node.domain + "." + node.op;
-  return "node '" + node.name + "' (" + op + ")";
+  std::string text = "node '";
+  text += node.name;
+  text += "' (";
+  text += op_text(node);
+  text += ')';
+  return text;
 }
 
 std::string attributes_text(const Node& node) {
@@ -93,11 +105,15 @@ std::string print_graph(const Graph& graph) {
   for (NodeId id : graph.order()) {
     const Node& node = graph.node(id);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
-      text += (i == 0 ? "" : ", ") + typed_text(graph, node.outputs[i]);
+      if (i > 0) text += ", ";
+      text += typed_text(graph, node.outputs[i]);
     }
-    text += " = " + (node.domain.empty() ? node.op : node.domain + "." + node.op) + "(";
+    text += " = ";
+    text += op_text(node);
+    text += '(';
     for (size_t i = 0; i < node.inputs.size(); ++i) {
-      text += (i == 0 ? "" : ", ") + value_text(graph, node.inputs[i]);
+      if (i > 0) text += ", ";
+      text += value_text(graph, node.inputs[i]);
     }
     text += ")";
     if (!node.attributes.empty()) text += " {" + attributes_text(node) + "}";

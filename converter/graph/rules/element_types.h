@@ -1,5 +1,5 @@
 #pragma once
-// Conversions between the graph's element types, with the results that ONNX leaves open pinned down.
+// Conversions between the graph's element types; the results that ONNX leaves open are fixed here.
 
 #include <cmath>
 #include <cstdint>

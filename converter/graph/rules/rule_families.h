@@ -9,7 +9,7 @@ namespace heed::graph {
 
 std::span<const OpRule> unary_rules();       // rules_unary.cpp: one operand, element by element
 std::span<const OpRule> binary_rules();      // rules_binary.cpp: operands broadcast
-std::span<const OpRule> reduce_rules();      // rules_reduce.cpp: sums, means, arg-max, pooling to one
+std::span<const OpRule> reduce_rules();      // rules_reduce.cpp: sums, means, arg-max
 std::span<const OpRule> layout_rules();      // rules_layout.cpp: reshape, transpose, split, concat
 std::span<const OpRule> select_rules();      // rules_select.cpp: slice, gather, pad, tile
 std::span<const OpRule> generate_rules();    // rules_generate.cpp: constants, ranges, shapes

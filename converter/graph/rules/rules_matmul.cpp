@@ -139,8 +139,8 @@ void evaluate_gemm(OpCall& call) {
                    [=](float product, float c) { return product + beta * c; });
 }
 
-// -- Einsum. Every label of the equation gets a size and, per operand, a stride (0 where the operand
-// lacks it). Sorted into batch, rows, columns and summed labels it is a batched matrix product.
+// -- Einsum. Every label of the equation gets a size and, per operand, a stride (0 where the
+// operand lacks it). Sorted into batch, rows, columns and summed labels it is a batched product.
 
 struct EinsumLabel {
   char name;
@@ -162,7 +162,7 @@ struct EinsumPlan {
   }
 };
 
-constexpr char kEllipsisLast = '~';  // stands for an ellipsis' last dimension; '}' for the one before
+constexpr char kEllipsisLast = '~';  // an ellipsis' last dimension; '}' is the one before
 
 /// "...ij" with `rank` dimensions as single labels.
 std::string expand_ellipsis(const OpCall& call, std::string term, size_t rank) {

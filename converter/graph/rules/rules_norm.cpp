@@ -125,7 +125,8 @@ void infer_group_norm(OpCall& call) {
   call.need_dtype(0, DType::f32);
   call.need(call.rank(0) >= 2, "needs a batch and channels");
   const int64_t groups = call.node.int_or("num_groups", 0), channels = call.dim(0, 1);
-  call.need(groups > 0 && channels > 0 && channels % groups == 0, "the channels do not divide into num_groups");
+  call.need(groups > 0 && channels > 0 && channels % groups == 0,
+            "the channels do not divide into num_groups");
   for (size_t i = 1; i < 3; ++i) {
     call.need(call.elements(i) == channels || call.elements(i) == groups,
               "scale and bias must have one element per channel or per group");
