@@ -1,0 +1,195 @@
+#include <immintrin.h>
+
+#include "ops/attention/attention_vec.h"
+
+namespace heed {
+extern const AttentionKernel kAttentionAvx512Vnni;
+
+namespace {
+
+// The reading guide to V. F and I are vectors of kLanes floats and int32; Sums collects dot
+// products of one row with kLanes columns; Operand is what a row contributes to kGroups groups of
+// four, stored in kOperandBytes bytes each; Columns is what kLanes columns contribute.
+struct Avx512 {
+  using F = __m512;
+  using I = __m512i;
+  using Sums = __m512i;
+  using Operand = __m512i;
+  using Columns = __m512i;
+  static constexpr int32_t kLanes = 16;
+  static constexpr int32_t kRows = 6;    // 6 x 4 sums, 4 columns and a row: 29 of 32 registers
+  static constexpr int32_t kBlocks = 4;  // most blocks of 16 columns of a tile
+  static constexpr int32_t kGroups = 1;  // taken at a time
+  static constexpr int32_t kOperandBytes = 4;
+  static constexpr bool kHoldRows = false;  // which operands stay in registers: rows or columns
+
+  static HEED_INLINE __mmask16 first_n(int32_t n) {
+    return static_cast<__mmask16>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
+  }
+
+  static HEED_INLINE F set(float x) { return _mm512_set1_ps(x); }
+  static HEED_INLINE I zero() { return _mm512_setzero_si512(); }
+  static HEED_INLINE F load(const float* x) { return _mm512_loadu_ps(x); }
+  static HEED_INLINE I load(const int32_t* x) { return _mm512_loadu_si512(x); }
+  static HEED_INLINE F load_n(const float* x, int32_t n) {
+    return _mm512_maskz_loadu_ps(first_n(n), x);
+  }
+  static HEED_INLINE void store(float* x, F value) { _mm512_storeu_ps(x, value); }
+  static HEED_INLINE void store(int32_t* x, I value) { _mm512_storeu_si512(x, value); }
+  static HEED_INLINE void store_n(float* x, F value, int32_t n) {
+    _mm512_mask_storeu_ps(x, first_n(n), value);
+  }
+  static HEED_INLINE F add(F a, F b) { return _mm512_add_ps(a, b); }
+  static HEED_INLINE F sub(F a, F b) { return _mm512_sub_ps(a, b); }
+  static HEED_INLINE F mul(F a, F b) { return _mm512_mul_ps(a, b); }
+  static HEED_INLINE F div(F a, F b) { return _mm512_div_ps(a, b); }
+  static HEED_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+  static HEED_INLINE F max(F a, F b) { return _mm512_max_ps(a, b); }
+  static HEED_INLINE F abs_max(F a, F b) { return _mm512_max_ps(a, _mm512_abs_ps(b)); }
+  static HEED_INLINE F where_less(F a, F b, F yes, F no) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
+  }
+  static HEED_INLINE F drop_two_bits(F a) {
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(~3)));
+  }
+  static HEED_INLINE float max_lanes(F a) { return _mm512_reduce_max_ps(a); }
+  static HEED_INLINE int32_t sum_lanes(I a) { return _mm512_reduce_add_epi32(a); }
+  static HEED_INLINE float first(F a) { return _mm512_cvtss_f32(a); }
+
+  // Bytes.
+  static HEED_INLINE I quantise(F x, F inverse) {
+    return _mm512_castps_si512(_mm512_fmadd_ps(x, inverse, _mm512_set1_ps(kRounder)));
+  }
+  /// The low bytes of a, b, c, d, ascending.
+  static HEED_INLINE I bytes(I a, I b, I c, I d) {
+    const I low =
+        _mm512_ternarylogic_epi32(_mm512_slli_epi32(b, 8), a, _mm512_set1_epi32(0xff), kPick);
+    const I high =
+        _mm512_ternarylogic_epi32(_mm512_slli_epi32(d, 8), c, _mm512_set1_epi32(0xff), kPick);
+    return _mm512_ternarylogic_epi32(_mm512_slli_epi32(high, 16), low, _mm512_set1_epi32(0xffff),
+                                     kPick);
+  }
+  static HEED_INLINE I add_signed(I sum, I bytes) {
+    return _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), bytes);
+  }
+  static HEED_INLINE I add_unsigned(I sum, I bytes) {
+    return _mm512_dpbusd_epi32(sum, bytes, _mm512_set1_epi8(1));
+  }
+  static HEED_INLINE I first_lanes(I a, int32_t n) { return _mm512_maskz_mov_epi32(first_n(n), a); }
+  template <int32_t kByte>
+  static HEED_INLINE F byte(I p) {
+    return _mm512_cvtepi32_ps(
+        _mm512_and_si512(_mm512_srli_epi32(p, 8 * kByte), _mm512_set1_epi32(0xff)));
+  }
+  static void transpose(const int32_t* rows, int32_t step, int32_t* out, int32_t groups);
+
+  // Dot products: the row's operand is unsigned, so queries carry 128 too much.
+  static HEED_INLINE void store_query(uint8_t* out, I bytes) {
+    _mm512_storeu_si512(out, _mm512_xor_si512(bytes, _mm512_set1_epi8(-128)));
+  }
+  static HEED_INLINE void store_probabilities(uint8_t* out, I bytes) {
+    _mm512_storeu_si512(out, bytes);
+  }
+  static HEED_INLINE Operand operand(const uint8_t* a) {
+    int32_t group;
+    memcpy(&group, a, sizeof(group));
+    return _mm512_set1_epi32(group);
+  }
+  static HEED_INLINE Columns columns(const int8_t* b, ptrdiff_t) { return _mm512_loadu_si512(b); }
+  static HEED_INLINE Sums dot(Sums sums, Operand a, Columns b) {
+    return _mm512_dpbusd_epi32(sums, a, b);
+  }
+  static HEED_INLINE Sums start_scores(const int32_t* key_sum) {
+    return _mm512_sub_epi32(_mm512_set1_epi32(kRounderBits), _mm512_slli_epi32(load(key_sum), 7));
+  }
+  /// Sums began at the bits of kRounder, so as floats they are kRounder + s.
+  static HEED_INLINE F score_offset(F scale) {
+    return _mm512_mul_ps(scale, _mm512_set1_ps(-kRounder));
+  }
+  static HEED_INLINE F score(Sums sums, F scale, F offset) {
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(sums), scale, offset);
+  }
+  static HEED_INLINE F keep_between(F z, int32_t first, int32_t begin, int32_t end) {
+    const __mmask16 mask = static_cast<__mmask16>(first_n(end - first) & ~first_n(begin - first));
+    return _mm512_mask_blend_ps(mask, _mm512_set1_ps(-INFINITY), z);
+  }
+  static HEED_INLINE Sums start_values() { return _mm512_setzero_si512(); }
+  static HEED_INLINE F weighted(Sums sums, const int32_t*, const int32_t*) {
+    return _mm512_cvtepi32_ps(sums);
+  }
+
+  struct Softmax {
+    F row_max, c;
+    I table_low, table_high;
+
+    HEED_INLINE Softmax(float largest, float factor)
+        : row_max(set(largest)),
+          c(set(factor)),
+          table_low(_mm512_load_si512(kExpTable.value)),
+          table_high(_mm512_load_si512(kExpTable.value + 32)) {}
+
+    HEED_INLINE I steps(F z) const {
+      const F t = _mm512_fmadd_ps(_mm512_sub_ps(row_max, z), c, _mm512_set1_ps(kRounder));
+      return _mm512_castps_si512(_mm512_min_ps(t, _mm512_set1_ps(kRounder + kStepsMax)));
+    }
+    /// 16-bit powers of two plus rounding: `low` in the low halves, `high` in the high ones.
+    HEED_INLINE I powers(I low, I high, const uint32_t* rounding) const {
+      const I t = _mm512_ternarylogic_epi32(_mm512_slli_epi32(high, 16), low,
+                                            _mm512_set1_epi32(0xffff), kPick);
+      const I fraction = _mm512_permutex2var_epi16(table_low, t, table_high);
+      const I power = _mm512_srlv_epi16(fraction, _mm512_srli_epi16(t, 6));
+      return _mm512_add_epi16(power, _mm512_load_si512(rounding));
+    }
+    HEED_INLINE I probabilities(F z0, F z1, F z2, F z3, const Rounding& rounding,
+                                int32_t lane) const {
+      const I even = powers(steps(z0), steps(z2), rounding.even + lane);
+      const I odd = powers(steps(z1), steps(z3), rounding.odd + lane);
+      return _mm512_ternarylogic_epi32(_mm512_srli_epi16(even, 8), odd,
+                                       _mm512_set1_epi32(static_cast<int32_t>(0xff00ff00)), kPick);
+    }
+  };
+
+ private:
+  static constexpr int32_t kPick = 0xf8;  // a | (b & c)
+};
+
+/// 16 lanes each of 16 rows become 16 rows of 16 keys; the last batch may be short.
+void Avx512::transpose(const int32_t* rows, int32_t step, int32_t* out, int32_t groups) {
+  for (int32_t g = 0; g < groups; g += 16) {
+    I a[16], b[16];
+    repeat<16>([&](auto i) HEED_LAMBDA_INLINE { a[i] = load(rows + i * step + g); });
+    repeat<8>([&](auto i) HEED_LAMBDA_INLINE {
+      b[2 * i] = _mm512_unpacklo_epi32(a[2 * i], a[2 * i + 1]);
+      b[2 * i + 1] = _mm512_unpackhi_epi32(a[2 * i], a[2 * i + 1]);
+    });
+    repeat<4>([&](auto i) HEED_LAMBDA_INLINE {
+      a[4 * i] = _mm512_unpacklo_epi64(b[4 * i], b[4 * i + 2]);
+      a[4 * i + 1] = _mm512_unpackhi_epi64(b[4 * i], b[4 * i + 2]);
+      a[4 * i + 2] = _mm512_unpacklo_epi64(b[4 * i + 1], b[4 * i + 3]);
+      a[4 * i + 3] = _mm512_unpackhi_epi64(b[4 * i + 1], b[4 * i + 3]);
+    });
+    // a[4 i + j]: quarter q holds group 4 q + j of rows 4 i .. 4 i + 3.
+    repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
+      b[j] = _mm512_shuffle_i32x4(a[j], a[4 + j], 0x88);
+      b[4 + j] = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0x88);
+      b[8 + j] = _mm512_shuffle_i32x4(a[j], a[4 + j], 0xdd);
+      b[12 + j] = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0xdd);
+    });
+    const auto put = [&](int32_t group, I keys) HEED_LAMBDA_INLINE {
+      if (g + group < groups) store(out + (g + group) * 16, keys);
+    };
+    repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
+      put(j, _mm512_shuffle_i32x4(b[j], b[4 + j], 0x88));
+      put(4 + j, _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0x88));
+      put(8 + j, _mm512_shuffle_i32x4(b[j], b[4 + j], 0xdd));
+      put(12 + j, _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0xdd));
+    });
+  }
+}
+
+}  // namespace
+
+const AttentionKernel kAttentionAvx512Vnni =
+    make_attention<Avx512>("avx512vnni", Isa::avx2 | Isa::avx512 | Isa::avx512vnni);
+
+}  // namespace heed

@@ -1,0 +1,135 @@
+#pragma once
+// Where things lie in packed keys, packed values and scratch, and the integer exponential's
+// constants. Shared by the variants of attention; nobody else needs it.
+//
+// Four values that meet in one 32-bit lane of a dot product are not neighbours but lie a quarter of
+// a tile of 64 apart: lane i of a tile holds elements i, i + w, i + 2w, i + 3w, where w = 16, or a
+// quarter of what is left in the last tile. So four vectors of 32-bit lanes become one vector of
+// bytes by shifts alone, with no shuffle on any ISA. Keys use this order along D (the queries
+// follow it), values use it along S (the probabilities follow it).
+
+#include "ops/attention/attention.h"
+
+namespace heed {
+namespace {
+
+constexpr int32_t kTile = 64;       // elements of a tile, keys of a pass
+constexpr int32_t kTileLanes = 16;  // 32-bit lanes, four elements each, of a full tile
+constexpr int32_t kBlock = 16;      // keys (or value channels) that lie side by side
+constexpr int32_t kRowsMax = 6;     // query rows that any variant takes at a time
+
+constexpr int32_t divide_up(int32_t a, int32_t b) { return (a + b - 1) / b; }
+constexpr int32_t round_up(int32_t a, int32_t b) { return divide_up(a, b) * b; }
+constexpr size_t align64(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
+
+/// Lanes of the tile that begins at element `tile` of `count`.
+constexpr int32_t tile_lanes(int32_t tile, int32_t count) {
+  return count - tile >= kTile ? kTileLanes : divide_up(count - tile, 4);
+}
+
+/// Keys: int8 [S/16][groups][16][4], scale f32 [S/16][16], sum over d of k8 int32 [S/16][16];
+/// `groups` lanes of four values of D each. Absent keys are zeros with scale 1.
+struct KeysLayout {
+  int32_t blocks, groups;
+  size_t scale_at, sum_at, bytes;
+
+  constexpr KeysLayout(int32_t keys, int32_t width)
+      : blocks(divide_up(keys, kBlock)),
+        groups(divide_up(width, 4)),
+        scale_at(0),
+        sum_at(0),
+        bytes(0) {
+    const auto count = static_cast<size_t>(blocks);
+    scale_at = count * static_cast<size_t>(groups) * 64;
+    sum_at = scale_at + count * 64;
+    bytes = sum_at + count * 64;
+  }
+};
+
+/// Values: int8 [groups][Dv/16][16][4], scale f32 [Dv/16][16], and before each tile of 64 keys and
+/// at the end the sums of v8 over all keys so far, int32 [tiles + 1][Dv/16][16]; `groups` lanes of
+/// four keys each. Absent channels and keys are zeros, absent channels have scale 1.
+struct ValuesLayout {
+  int32_t groups, tiles, blocks;
+  size_t scale_at, sum_at, bytes;
+
+  constexpr ValuesLayout(int32_t keys, int32_t width)
+      : groups(divide_up(keys, 4)),
+        tiles(divide_up(keys, kTile)),
+        blocks(divide_up(width, kBlock)),
+        scale_at(0),
+        sum_at(0),
+        bytes(0) {
+    const auto row = static_cast<size_t>(blocks) * 64;
+    scale_at = static_cast<size_t>(groups) * row;
+    sum_at = scale_at + row;
+    bytes = sum_at + (static_cast<size_t>(tiles) + 1) * row;
+  }
+};
+
+/// Scratch: kRowsMax quantised query rows, then kRowsMax rows of scores. The probabilities of a row
+/// replace its scores from kScoresLead bytes before them on, at half their bytes at most, so that
+/// none is overwritten before it was read. Score rows are an odd number of cache lines apart.
+struct ScratchLayout {
+  static constexpr size_t kScoresLead = 128;
+  size_t query_step, scores_at, scores_step, bytes;
+
+  constexpr ScratchLayout(int32_t keys, int32_t width)
+      : query_step(align64(static_cast<size_t>(divide_up(width, 4)) * 8) + 128),
+        scores_at(query_step * kRowsMax),
+        scores_step((align64(kScoresLead + static_cast<size_t>(round_up(keys, kTile)) * 4) | 64)),
+        bytes(scores_at + scores_step * kRowsMax) {}
+};
+
+/// A quantisation whose largest value lies below this counts as zero (127 / x stays finite).
+constexpr float kTiny = 0x1p-100f;
+/// Adding it rounds a float to an integer in the low bits: 1.5 * 2^23, whose bits are 0x4B400000.
+constexpr float kRounder = 12582912.0f;
+constexpr int32_t kRounderBits = 0x4B400000;
+/// 64 / ln 2: steps of the exponential's table per unit of a logit.
+constexpr float kStepsPerUnit = 92.332482616893657f;
+constexpr int32_t kStepsMax = 1024;  // the step from which every probability is zero
+
+/// 32640 * 2^(-f/64) to within 3, as shifts and products of at most 16 bits:
+/// c0 - (f * (c1 - (f * (c2 - (f * c3 >> 6)) >> 6)) >> 6).
+constexpr int32_t kExp0 = 32640, kExp1 = 22593, kExp2 = 7604, kExp3 = 1335;
+
+struct ExpTable {
+  alignas(64) uint16_t value[64];  // twice that: 65280 = 255 * 256 at 0
+};
+constexpr ExpTable make_exp_table() {
+  ExpTable table{};
+  for (int32_t f = 0; f < 64; ++f) {
+    const int32_t inner = kExp1 - ((f * (kExp2 - ((f * kExp3) >> 6))) >> 6);
+    table.value[f] = static_cast<uint16_t>(2 * (kExp0 - ((f * inner) >> 6)));
+  }
+  return table;
+}
+constexpr ExpTable kExpTable = make_exp_table();
+
+/// What is added before a probability drops its low byte, by lane of a tile: elements i and i + 2w
+/// in the halves of `even[i]`, i + w and i + 3w in those of `odd[i]`.
+struct Rounding {
+  alignas(64) uint32_t even[16];
+  alignas(64) uint32_t odd[16];
+};
+/// Element i + j * w gets 4 * (the six bits of 16 * j + i reversed) + 2: an ordered dither.
+constexpr uint32_t dither_of(uint32_t lane, uint32_t quarter) {
+  const uint32_t slot = 16 * quarter + lane;
+  uint32_t reversed = 0;
+  for (uint32_t bit = 0; bit < 6; ++bit) reversed |= ((slot >> bit) & 1) << (5 - bit);
+  return 4 * reversed + 2;
+}
+constexpr Rounding make_rounding(bool dither) {
+  Rounding rounding{};
+  for (uint32_t i = 0; i < 16; ++i) {
+    rounding.even[i] = dither ? dither_of(i, 0) | dither_of(i, 2) << 16 : 0x00800080u;
+    rounding.odd[i] = dither ? dither_of(i, 1) | dither_of(i, 3) << 16 : 0x00800080u;
+  }
+  return rounding;
+}
+constexpr Rounding kNearest = make_rounding(false);
+constexpr Rounding kDither = make_rounding(true);
+
+}  // namespace
+}  // namespace heed

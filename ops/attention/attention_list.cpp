@@ -1,0 +1,32 @@
+#include "ops/attention/attention.h"
+#include "ops/attention/attention_layout.h"
+
+namespace heed {
+
+#if HEED_HAVE_AVX512VNNI
+extern const AttentionKernel kAttentionAvx512Vnni;
+#endif
+extern const AttentionKernel kAttentionReference;
+
+namespace {
+constexpr const AttentionKernel* kKernels[] = {
+#if HEED_HAVE_AVX512VNNI
+    &kAttentionAvx512Vnni,
+#endif
+    &kAttentionReference,
+};
+}  // namespace
+
+AttentionKernelList attention_kernels() {
+  return {kKernels, sizeof(kKernels) / sizeof(kKernels[0])};
+}
+
+size_t attention_keys_bytes(int32_t keys, int32_t width) { return KeysLayout(keys, width).bytes; }
+size_t attention_values_bytes(int32_t keys, int32_t width) {
+  return ValuesLayout(keys, width).bytes;
+}
+size_t attention_scratch_bytes(int32_t keys, int32_t head_width) {
+  return ScratchLayout(keys, head_width).bytes;
+}
+
+}  // namespace heed

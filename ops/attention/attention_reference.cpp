@@ -1,0 +1,207 @@
+// The normative arithmetic of attention, one key at a time. Every variant returns these bits.
+
+#include <math.h>
+#include <string.h>
+
+#include <cmath>
+
+#include "ops/attention/attention.h"
+#include "ops/attention/attention_layout.h"
+
+namespace heed {
+extern const AttentionKernel kAttentionReference;
+
+namespace {
+
+uint32_t bits_of(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof(bits));
+  return bits;
+}
+
+float float_of(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+
+float larger(float a, float b) { return a > b ? a : b; }
+
+struct Quantiser {
+  float inverse, scale;
+};
+Quantiser quantiser_of(float amax) {
+  return amax < kTiny ? Quantiser{0.0f, 1.0f} : Quantiser{127.0f / amax, amax / 127.0f};
+}
+
+int8_t quantise(float x, float inverse) {
+  return static_cast<int8_t>(bits_of(std::fma(x, inverse, kRounder)) & 0xff);
+}
+
+/// Where element `index` of `count` lies: the group of four and the place in it.
+struct Slot {
+  int32_t group, byte;
+};
+Slot slot_of(int32_t index, int32_t count) {
+  const int32_t tile = index / kTile * kTile;
+  const int32_t lanes = tile_lanes(tile, count);
+  return {tile / 4 + (index - tile) % lanes, (index - tile) / lanes};
+}
+
+float mean_of(const AttentionRows& rows, int32_t d) {
+  float sum = 0.0f;
+  for (int32_t s = 0; s < rows.keys; ++s) sum += rows.x[s * rows.step + d];
+  return sum * (1.0f / static_cast<float>(rows.keys));
+}
+
+void pack_keys(const AttentionRows& keys, bool subtract_mean, void* packed) {
+  const KeysLayout layout(keys.keys, keys.width);
+  auto* const base = static_cast<uint8_t*>(packed);
+  auto* const k8 = reinterpret_cast<int8_t*>(base);
+  auto* const scale = reinterpret_cast<float*>(base + layout.scale_at);
+  auto* const sum = reinterpret_cast<int32_t*>(base + layout.sum_at);
+  memset(packed, 0, layout.bytes);
+  float mean[kAttentionWidthMax] = {};
+  for (int32_t d = 0; subtract_mean && d < keys.width; ++d) mean[d] = mean_of(keys, d);
+  for (int32_t s = 0; s < layout.blocks * kBlock; ++s) {
+    const float* const row = keys.x + s * keys.step;
+    const int32_t width = s < keys.keys ? keys.width : 0;
+    float amax = 0.0f;
+    for (int32_t d = 0; d < width; ++d) amax = larger(amax, fabsf(row[d] - mean[d]));
+    const Quantiser q = quantiser_of(amax);
+    scale[s] = float_of(bits_of(q.scale) & ~3u);
+    int8_t* const block = k8 + static_cast<ptrdiff_t>(s / kBlock) * layout.groups * 64;
+    for (int32_t d = 0; d < width; ++d) {
+      const Slot slot = slot_of(d, keys.width);
+      const int8_t value = quantise(row[d] - mean[d], q.inverse);
+      block[slot.group * 64 + s % kBlock * 4 + slot.byte] = value;
+      sum[s] += value;
+    }
+  }
+}
+
+void pack_values(const AttentionRows& values, void* packed) {
+  const ValuesLayout layout(values.keys, values.width);
+  auto* const base = static_cast<uint8_t*>(packed);
+  auto* const v8 = reinterpret_cast<int8_t*>(base);
+  auto* const scale = reinterpret_cast<float*>(base + layout.scale_at);
+  auto* const sum = reinterpret_cast<int32_t*>(base + layout.sum_at);
+  const int32_t width = layout.blocks * kBlock;
+  memset(packed, 0, layout.bytes);
+  for (int32_t d = 0; d < width; ++d) {
+    const int32_t keys = d < values.width ? values.keys : 0;
+    float amax = 0.0f;
+    for (int32_t s = 0; s < keys; ++s) amax = larger(amax, fabsf(values.x[s * values.step + d]));
+    const Quantiser q = quantiser_of(amax);
+    scale[d] = q.scale;
+    for (int32_t s = 0; s < keys; ++s) {
+      const Slot slot = slot_of(s, values.keys);
+      const int8_t value = quantise(values.x[s * values.step + d], q.inverse);
+      v8[static_cast<ptrdiff_t>(slot.group) * width * 4 + d * 4 + slot.byte] = value;
+      sum[(s / kTile + 1) * width + d] += value;
+    }
+    for (int32_t tile = 0; tile < layout.tiles; ++tile)
+      sum[(tile + 1) * width + d] += sum[tile * width + d];
+  }
+}
+
+/// The quantised probability of a key whose logit is z.
+uint32_t probability(float z, float z_max, float c, int32_t key, int32_t keys) {
+  const float rounded = std::fma(z_max - z, c, kRounder);
+  const float limit = kRounder + static_cast<float>(kStepsMax);
+  const uint32_t t = bits_of(rounded < limit ? rounded : limit) & 0xffff;
+  const uint32_t tile = static_cast<uint32_t>(key / kTile * kTile);
+  const auto lanes = static_cast<uint32_t>(tile_lanes(static_cast<int32_t>(tile), keys));
+  const uint32_t lane = (static_cast<uint32_t>(key) - tile) % lanes;
+  const uint32_t quarter = (static_cast<uint32_t>(key) - tile) / lanes;
+  const uint32_t rounding = keys >= kAttentionDitherKeys ? dither_of(lane, quarter) : 128;
+  return ((static_cast<uint32_t>(kExpTable.value[t % 64]) >> (t / 64)) + rounding) >> 8;
+}
+
+struct Row {
+  const int8_t* q8;
+  float z_factor;  // q_scale * scale
+  int32_t begin, end;
+  const float* mask;
+};
+
+/// Replaces the row's scores by its probabilities; returns their sum.
+uint32_t softmax_row(const AttentionArgs& args, const Row& row, float* scores) {
+  const KeysLayout layout(args.keys, args.head_width);
+  const auto* const base = static_cast<const uint8_t*>(args.packed_keys);
+  const auto* const k8 = reinterpret_cast<const int8_t*>(base);
+  const auto* const k_scale = reinterpret_cast<const float*>(base + layout.scale_at);
+  float z_max = -INFINITY;
+  for (int32_t s = 0; s < args.keys; ++s) {
+    const int8_t* const block = k8 + static_cast<ptrdiff_t>(s / kBlock) * layout.groups * 64;
+    int32_t dot = 0;
+    for (int32_t g = 0; g < layout.groups; ++g) {
+      const int8_t* const k = block + g * 64 + s % kBlock * 4;
+      for (int32_t i = 0; i < 4; ++i) dot += row.q8[g * 4 + i] * k[i];
+    }
+    float z = static_cast<float>(dot) * k_scale[s];
+    if (row.mask != nullptr) z = std::fma(z, row.z_factor, row.mask[s]);
+    scores[s] = s >= row.begin && s < row.end ? z : -INFINITY;
+    z_max = larger(z_max, scores[s]);
+  }
+  if (z_max == -INFINITY) z_max = 0.0f;
+  const float c = row.mask != nullptr ? kStepsPerUnit : larger(row.z_factor * kStepsPerUnit, kTiny);
+  uint32_t sum = 0;
+  for (int32_t s = 0; s < args.keys; ++s) {
+    const uint32_t p = probability(scores[s], z_max, c, s, args.keys);
+    scores[s] = static_cast<float>(p);
+    sum += p;
+  }
+  return sum;
+}
+
+/// y[0 .. count-1] of the value channels from d0 on; count <= kBlock.
+void weigh_values(const AttentionArgs& args, const float* p, float inverse, int32_t d0, float* y) {
+  const ValuesLayout layout(args.keys, args.value_width);
+  const auto* const base = static_cast<const uint8_t*>(args.packed_values);
+  const auto* const v8 = reinterpret_cast<const int8_t*>(base);
+  const auto* const v_scale = reinterpret_cast<const float*>(base + layout.scale_at);
+  int32_t dot[kBlock] = {};
+  for (int32_t s = 0; s < args.keys; ++s) {
+    const Slot slot = slot_of(s, args.keys);
+    const int8_t* const v =
+        v8 + (static_cast<ptrdiff_t>(slot.group) * layout.blocks * kBlock + d0) * 4;
+    for (int32_t i = 0; i < kBlock; ++i)
+      dot[i] += static_cast<int32_t>(p[s]) * v[i * 4 + slot.byte];
+  }
+  for (int32_t i = 0; i < kBlock && d0 + i < args.value_width; ++i) {
+    y[d0 + i] = (static_cast<float>(dot[i]) * inverse) * v_scale[d0 + i];
+  }
+}
+
+void run(const AttentionArgs& args, void* scratch) {
+  auto* const p = static_cast<float*>(scratch);
+  for (int32_t r = 0; r < args.rows; ++r) {
+    const float* const q = args.q + r * args.q_step;
+    float amax = 0.0f;
+    for (int32_t d = 0; d < args.head_width; ++d) amax = larger(amax, fabsf(q[d]));
+    const Quantiser quantiser = quantiser_of(amax);
+    int8_t q8[kAttentionWidthMax] = {};
+    for (int32_t d = 0; d < args.head_width; ++d) {
+      const Slot slot = slot_of(d, args.head_width);
+      q8[slot.group * 4 + slot.byte] = quantise(q[d], quantiser.inverse);
+    }
+    const int32_t end = args.causal ? args.position + r + 1 : args.keys;
+    const int32_t begin = args.window > 0 ? end - args.window : 0;
+    const float* const mask = args.mask == nullptr ? nullptr : args.mask + r * args.mask_step;
+    const uint32_t sum = softmax_row(args, {q8, quantiser.scale * args.scale, begin, end, mask}, p);
+    const float inverse = sum == 0 ? 0.0f : 1.0f / static_cast<float>(sum);
+    for (int32_t d = 0; d < args.value_width; d += kBlock) {
+      weigh_values(args, p, inverse, d, args.y + r * args.y_step);
+    }
+    for (int32_t s = 0; args.map != nullptr && s < args.keys; ++s) {
+      args.map[r * args.map_step + s] = p[s] * inverse;
+    }
+  }
+}
+
+}  // namespace
+
+const AttentionKernel kAttentionReference = {"reference", IsaSet(), pack_keys, pack_values, run};
+
+}  // namespace heed
