@@ -1,0 +1,88 @@
+#include "converter/file_model.h"
+
+#include <cstring>
+#include <memory>
+#include <utility>
+
+namespace heed {
+namespace {
+
+/// FNV-1a over 8 bytes at a time: only to find candidates, which are then compared in full.
+uint64_t hash_bytes(const void* data, size_t size) {
+  const auto* bytes = static_cast<const unsigned char*>(data);
+  uint64_t hash = 0xcbf29ce484222325u ^ size;
+  while (size > 0) {
+    uint64_t word = 0;
+    const size_t n = size < sizeof word ? size : sizeof word;
+    std::memcpy(&word, bytes, n);
+    hash = (hash ^ word) * 0x100000001b3u;
+    hash ^= hash >> 29;
+    bytes += n;
+    size -= n;
+  }
+  return hash;
+}
+
+}  // namespace
+
+int64_t element_count(const Dims& shape) {
+  int64_t n = 1;
+  for (const uint32_t d : shape) n *= d;
+  return n;
+}
+
+int32_t FileModel::add(const std::string& name, DataType type, fb::Storage storage,
+                       const Dims& shape) {
+  auto tensor = std::make_unique<fb::TensorT>();
+  tensor->name = name;
+  tensor->dtype = type;
+  tensor->storage = storage;
+  tensor->shape = shape;
+  model.tensors.push_back(std::move(tensor));
+  return static_cast<int32_t>(model.tensors.size()) - 1;
+}
+
+int32_t FileModel::add_arena(const std::string& name, DataType type, const Dims& shape) {
+  return add(name, type, fb::Storage::arena, shape);
+}
+
+int32_t FileModel::add_q8(const std::string& name, const Dims& shape, uint32_t group,
+                          uint32_t halo) {
+  const int32_t index = add(name, DataType::q8_rows, fb::Storage::arena, shape);
+  tensor(index).group = group;
+  tensor(index).halo = halo;
+  return index;
+}
+
+int32_t FileModel::add_constant(const std::string& name, DataType type, const Dims& shape,
+                                const void* bytes, size_t size) {
+  const int32_t index = add(name, type, fb::Storage::constant, shape);
+  std::vector<fb::Blob>& candidates = known_[hash_bytes(bytes, size)];
+  for (const fb::Blob& blob : candidates) {
+    if (blob.size() == size && std::memcmp(blobs_.data() + blob.offset(), bytes, size) == 0) {
+      tensor(index).blob = std::make_unique<fb::Blob>(blob);
+      return index;
+    }
+  }
+  blobs_.resize(round_up(blobs_.size(), kAlignment));
+  const fb::Blob blob(blobs_.size(), size);
+  const auto* begin = static_cast<const std::byte*>(bytes);
+  blobs_.insert(blobs_.end(), begin, begin + size);
+  candidates.push_back(blob);
+  tensor(index).blob = std::make_unique<fb::Blob>(blob);
+  return index;
+}
+
+int32_t FileModel::add_view(const std::string& name, int32_t parent, uint64_t offset,
+                            DataType type, const Dims& shape) {
+  if (tensor(parent).storage == fb::Storage::view) {
+    offset += tensor(parent).offset;
+    parent = tensor(parent).parent;
+  }
+  const int32_t index = add(name, type, fb::Storage::view, shape);
+  tensor(index).parent = parent;
+  tensor(index).offset = offset;
+  return index;
+}
+
+}  // namespace heed
