@@ -1,0 +1,375 @@
+// The fused ops of fused_ops.h: those with an epilogue, and convolution, pooling and patches.
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+
+#include "converter/graph/convert_error.h"
+#include "converter/graph/fused_ops.h"
+#include "converter/lowering.h"
+#include "converter/quantize/quantize_weights.h"
+
+namespace heed {
+namespace {
+
+using graph::Constant;
+using graph::Node;
+using graph::ValueId;
+using graph::kFusedDomain;
+using graph::kNoNode;
+using graph::kNoValue;
+
+ValueId input_or_none(const Node& node, size_t index) {
+  return index < node.inputs.size() ? node.inputs[index] : kNoValue;
+}
+
+uint32_t u32(int64_t value) { return static_cast<uint32_t>(value); }
+
+fb::Activation activation_of(const Node& node) {
+  const std::string kind = node.string_or("activation", "");
+  static const std::pair<const char*, fb::Activation> kKinds[] = {
+      {"", fb::Activation::none},
+      {"Relu", fb::Activation::relu},
+      {"GeluErf", fb::Activation::gelu_erf},
+      {"GeluTanh", fb::Activation::gelu_tanh},
+      {"GeluSigmoid", fb::Activation::gelu_sigmoid},
+      {"Silu", fb::Activation::silu},
+      {"Sigmoid", fb::Activation::sigmoid},
+      {"Tanh", fb::Activation::tanh}};
+  for (const auto& [text, value] : kKinds)
+    if (kind == text) return value;
+  throw ConvertError("activation '" + kind + "' is unknown to the engine");
+}
+
+}  // namespace
+
+void Lowering::lower_chain(const Chain& chain) {
+  const Node& core = graph_.node(chain.core);
+  if (core.is("Attention", kFusedDomain)) {
+    lower_attention(chain);
+  } else if (core.is("Embedding", kFusedDomain)) {
+    lower_embedding(chain);
+  } else if (core.is("Norm", kFusedDomain) || core.is("Activation", kFusedDomain)) {
+    lower_rows(chain);
+  } else if (core.is("Add")) {
+    // Alone, an Add is a Binary op; with a norm or int8 rows to make it is a Rows op.
+    const bool alone = chain.norm == kNoNode &&
+                       demands_.q8(aliases_.rows_root(chain.result())).empty();
+    if (alone)
+      lower_binary(core);
+    else
+      lower_rows(chain);
+  } else if (chain.per_batch) {
+    lower_linear_per_batch(chain);
+  } else {
+    lower_linear(chain);
+  }
+}
+
+fb::EpilogueT Lowering::epilogue_of(const Chain& chain) {
+  fb::EpilogueT epilogue;
+  const Node& core = graph_.node(chain.core);
+  if (core.domain == kFusedDomain) epilogue.activation = activation_of(core);
+  if (chain.residual != kNoValue) epilogue.residual = plain(chain.residual);
+  if (chain.norm == kNoNode) return epilogue;
+  const Node& norm = graph_.node(chain.norm);
+  epilogue.norm = norm.string_or("kind", "layer") == "rms" ? fb::Norm::rms : fb::Norm::layer;
+  epilogue.norm_epsilon = norm.float_or("epsilon", 1e-5f);
+  const ValueId gamma = input_or_none(norm, 1), beta = input_or_none(norm, 2);
+  if (gamma != kNoValue) epilogue.gamma = plain(gamma);
+  if (beta != kNoValue) epilogue.beta = plain(beta);
+  return epilogue;
+}
+
+/// The three stages of an epilogue: those of them that anybody reads.
+std::vector<int32_t> Lowering::chain_outputs(const Chain& chain) {
+  std::vector<int32_t> outputs(3, -1);
+  if (chain.r != kNoValue && demands_.plain(chain.r)) outputs[0] = make_plain(chain.r);
+  if (chain.n != kNoValue && demands_.plain(chain.n)) outputs[1] = make_plain(chain.n);
+  const ValueId result = chain.result();
+  const std::vector<Q8Spec>& specs = demands_.q8(aliases_.rows_root(result));
+  if (!specs.empty()) {
+    const Q8Spec spec = specs.front();
+    outputs[2] =
+        file_.add_q8(name(result) + kQ8Suffix, to_dims(shape(result)), spec.group, spec.halo);
+    q8_[{aliases_.rows_root(result), {spec.halo, spec.group}}] = outputs[2];
+  }
+  return outputs;
+}
+
+std::vector<int32_t> Lowering::weight_operands(const Node& node, const LayerPrecision& precision,
+                                               int64_t window) {
+  const Constant* weight = graph_.constant(node.inputs[1]);
+  const ValueId bias_id = input_or_none(node, 2);
+  const Constant* bias = bias_id == kNoValue ? nullptr : graph_.constant(bias_id);
+  if (!weight || (bias_id != kNoValue && !bias)) throw ConvertError("its weights are not constant");
+  const std::string label = name(node.inputs[1]);
+  const std::string bias_label = bias ? name(bias_id) : label + ":bias";
+  const uint32_t n = u32((weight->shape[0] + 15) / 16 * 16);
+  std::vector<int32_t> operands;
+  if (precision.int8) {
+    const PackedLinear packed = pack_int8(quantize_rows(*weight, label), window, precision.group);
+    operands = {file_.add_constant(label, DataType::i8, {n / 16, u32(packed.k_padded) / 4, 16, 4},
+                                   packed.weights.data(), packed.weights.size()),
+                float_constant(label + ":scale", {n}, packed.scale),
+                file_.add_constant(label + ":sum", DataType::i32, {u32(packed.groups), n},
+                                   packed.sum.data(), packed.sum.size() * sizeof(int32_t))};
+  } else {
+    const std::vector<float> packed = pack_float(*weight, label);
+    operands = {float_constant(label, {n / 16, u32(weight->shape[1]), 16}, packed), -1, -1};
+  }
+  operands.push_back(bias ? float_constant(bias_label, {n}, padded_bias(bias, n, bias_label)) : -1);
+  return operands;
+}
+
+void Lowering::lower_linear(const Chain& chain) {
+  const Node& node = graph_.node(chain.core);
+  const ValueId x = node.inputs[0];
+  const LayerPrecision& precision = precision_.at(chain.core);
+  const bool frames = node.is("FramesLinear", kFusedDomain);
+  const bool signal = node.is("SignalLinear", kFusedDomain);
+  const graph::Shape& out = shape(node.outputs[0]);
+  fb::LinearOptionsT options;
+  options.rows = u32(element_count(to_dims(out)) / out.back());
+  const int64_t window = frames ? node.int_or("window", 1) : 1;
+  int32_t input = -1;
+  if (precision.int8) {
+    Q8Spec spec;
+    reads_q8(graph_, chain.core, precision_, &spec);
+    input = q8(x, spec);
+    options.layout = fb::WeightLayout::k4n16;
+    options.window = u32(window);
+    options.hop = u32(frames ? node.int_or("hop", 1) : 1);
+  } else {
+    options.layout = fb::WeightLayout::f32_n16;
+    input = plain(x);
+    if (frames) {
+      const int64_t pad = node.int_or("pad", 0);
+      options.window = u32(window);
+      options.hop = u32(node.int_or("hop", 1));
+      if (pad > 0) {
+        const Dims dims = to_dims(shape(x));
+        const int32_t padded = scratch(node, "padded", DataType::f32,
+                                       {dims[0], dims[1] + 2 * u32(pad), dims[2]});
+        fb::PadOptionsT pads;
+        pads.before = {0, static_cast<int32_t>(pad), 0};
+        emit(node.name + ":pad", std::move(pads), {input}, {padded});
+        input = padded;
+      }
+    } else if (signal) {
+      // Rows of one sample each: a window of K of them, `hop` apart.
+      options.row_width = 1;
+      options.window = u32(shape(node.inputs[1])[1]);
+      options.hop = u32(node.int_or("hop", 1));
+    }
+  }
+  std::vector<int32_t> inputs = weight_operands(node, precision, window);
+  inputs.insert(inputs.begin(), input);
+  options.epilogue = std::make_unique<fb::EpilogueT>(epilogue_of(chain));
+  std::vector<int32_t> outputs = chain_outputs(chain);
+  emit(node.name, std::move(options), std::move(inputs), std::move(outputs));
+}
+
+/// Frames must not join rows of two batches: one op for each, on its part of input and output.
+void Lowering::lower_linear_per_batch(const Chain& chain) {
+  const Node& node = graph_.node(chain.core);
+  const LayerPrecision& precision = precision_.at(chain.core);
+  const bool frames = node.is("FramesLinear", kFusedDomain);
+  const Dims in = to_dims(shape(node.inputs[0])), out = to_dims(shape(chain.r));
+  const Dims part_in(in.begin() + 1, in.end()), part_out(out.begin() + 1, out.end());
+  const int64_t step_in = element_count(part_in), step_out = element_count(part_out);
+  const int64_t pad = frames ? node.int_or("pad", 0) : 0;
+  const int64_t window = frames ? node.int_or("window", 1) : 1;
+  const std::vector<int32_t> weights = weight_operands(node, precision, window);
+  const int32_t x = plain(node.inputs[0]);
+  const int32_t y = make_plain(chain.r);
+  const bool residual_per_batch =
+      chain.residual != kNoValue && shape(chain.residual).size() == out.size() &&
+      shape(chain.residual)[0] == static_cast<int64_t>(out[0]);
+  for (uint32_t b = 0; b < out[0]; ++b) {
+    const std::string part = node.name + ":" + std::to_string(b);
+    int32_t input = view(x, b * step_in, part_in);
+    fb::LinearOptionsT options;
+    options.layout = precision.int8 ? fb::WeightLayout::k4n16 : fb::WeightLayout::f32_n16;
+    options.rows = part_out[0];
+    options.window = u32(frames ? window : shape(node.inputs[1])[1]);
+    options.hop = u32(node.int_or("hop", 1));
+    options.row_width = frames ? 0 : 1;
+    if (precision.int8) {
+      const int32_t rows = file_.add_q8(part + kQ8Suffix, part_in, precision.group, u32(pad));
+      fb::RowsOptionsT quantise;
+      quantise.rows = part_in[0];
+      quantise.epilogue = std::make_unique<fb::EpilogueT>();
+      emit(part + kQ8Suffix, std::move(quantise), {input}, {-1, -1, rows});
+      input = rows;
+    } else if (pad > 0) {
+      const int32_t padded =
+          file_.add_arena(part + ":padded", DataType::f32, {part_in[0] + 2 * u32(pad), part_in[1]});
+      fb::PadOptionsT pads;
+      pads.before = {static_cast<int32_t>(pad), 0};
+      emit(part + ":pad", std::move(pads), {input}, {padded});
+      input = padded;
+    }
+    options.epilogue = std::make_unique<fb::EpilogueT>(epilogue_of(chain));
+    if (residual_per_batch)
+      options.epilogue->residual = view(plain(chain.residual), b * step_out, part_out);
+    std::vector<int32_t> inputs = weights;
+    inputs.insert(inputs.begin(), input);
+    emit(part, std::move(options), std::move(inputs), {view(y, b * step_out, part_out), -1, -1});
+  }
+}
+
+/// The mask as [1 or B, 1 or H, 1 or T, S].
+int32_t Lowering::attention_mask(const Node& node, const Dims& scores) {
+  const ValueId mask = input_or_none(node, 3);
+  if (mask == kNoValue) return -1;
+  Dims dims = to_dims(shape(mask));
+  while (dims.size() < 4) dims.insert(dims.begin(), 1);
+  const int32_t tensor = reshaped(mask, dims);
+  if (dims[3] == scores[3]) return tensor;
+  dims[3] = scores[3];
+  const int32_t wide = scratch(node, "mask", DataType::f32, dims);
+  emit(node.name + ":mask", fb::ExpandOptionsT{}, {tensor}, {wide});
+  return wide;
+}
+
+void Lowering::lower_attention(const Chain& chain) {
+  const Node& node = graph_.node(chain.core);
+  const graph::Shape& q = shape(node.inputs[0]);
+  const graph::Shape& k = shape(node.inputs[1]);
+  fb::AttentionOptionsT options;
+  options.queries = u32(q[q.size() - 2]);
+  options.keys = u32(k[k.size() - 2]);
+  options.batch = u32(element_count(to_dims(q)) / (q.back() * q[q.size() - 2]));
+  options.heads = u32(node.int_or("heads", 1));
+  options.kv_heads = u32(node.int_or("kv_heads", options.heads));
+  options.head_width = u32(node.int_or("head_width", 0));
+  options.value_width = u32(node.int_or("value_width", options.head_width));
+  options.scale = node.float_or("scale", 1.0f);
+  options.causal = node.int_or("causal", 0) != 0;
+  options.window = u32(node.int_or("window", 0));
+  options.q_column = u32(node.int_or("q_column", 0));
+  options.k_column = u32(node.int_or("k_column", 0));
+  options.v_column = u32(node.int_or("v_column", 0));
+  options.epilogue = std::make_unique<fb::EpilogueT>(epilogue_of(chain));
+  const int32_t mask =
+      attention_mask(node, {options.batch, options.heads, options.queries, options.keys});
+  std::vector<int32_t> inputs = {plain(node.inputs[0]), plain(node.inputs[1]),
+                                 plain(node.inputs[2]), mask};
+  std::vector<int32_t> outputs = chain_outputs(chain);
+  emit(node.name, std::move(options), std::move(inputs), std::move(outputs));
+}
+
+void Lowering::lower_embedding(const Chain& chain) {
+  const Node& node = graph_.node(chain.core);
+  const Constant* table = graph_.constant(node.inputs[0]);
+  if (!table) throw ConvertError("its table is not constant");
+  const std::string label = name(node.inputs[0]);
+  std::vector<int32_t> inputs;
+  if (precision_.at(chain.core).int8) {
+    const QuantizedRows rows = quantize_rows(*table, label);
+    inputs = {file_.add_constant(label, DataType::i8, to_dims(table->shape), rows.q.data(),
+                                 rows.q.size()),
+              plain(node.inputs[1]),
+              float_constant(label + ":scale", {u32(rows.rows)}, rows.scale)};
+  } else {
+    require_finite(*table, label);
+    inputs = {plain(node.inputs[0]), plain(node.inputs[1]), -1};
+  }
+  fb::EmbeddingOptionsT options;
+  options.wrap = true;  // ONNX: negative ids count from the end
+  options.epilogue = std::make_unique<fb::EpilogueT>(epilogue_of(chain));
+  std::vector<int32_t> outputs = chain_outputs(chain);
+  emit(node.name, std::move(options), std::move(inputs), std::move(outputs));
+}
+
+void Lowering::lower_rows(const Chain& chain) {
+  const Node& node = graph_.node(chain.core);
+  const auto add = rows_add(graph_, node);
+  const int32_t x = plain(add ? add->x : node.inputs[0]);
+  const graph::Shape& out = shape(node.outputs[0]);
+  fb::RowsOptionsT options;
+  options.rows = u32(element_count(to_dims(out)) / (out.empty() ? 1 : out.back()));
+  options.epilogue = std::make_unique<fb::EpilogueT>(epilogue_of(chain));
+  std::vector<int32_t> outputs = chain_outputs(chain);
+  emit(node.name, std::move(options), {x}, std::move(outputs));
+}
+
+bool Lowering::lower_patches(const Node& node) {
+  if (!node.is("Patches", kFusedDomain)) return false;
+  const Dims in = to_dims(shape(node.inputs[0]));
+  const uint32_t ph = u32(node.int_or("patch_h", 1)), pw = u32(node.int_or("patch_w", 1));
+  const uint32_t rows = in[2] / ph, columns = in[3] / pw;
+  const int32_t cut = reshaped(node.inputs[0], {in[0], in[1], rows, ph, columns, pw});
+  const int32_t result = make_plain(node.outputs[0]);
+  const int32_t seen = view(result, 0, {in[0], rows, columns, in[1], ph, pw});
+  transposed(node, cut, {0, 2, 4, 1, 3, 5}, seen);
+  return true;
+}
+
+bool Lowering::lower_conv(const Node& node) {
+  if (!node.is("Conv", kFusedDomain)) return false;
+  const Constant* weight = graph_.constant(node.inputs[1]);
+  if (!weight) throw ConvertError("its weights are not constant");
+  require_finite(*weight, name(node.inputs[1]));
+  // One spatial dimension is a picture of height 1.
+  const bool flat = shape(node.inputs[0]).size() == 3;
+  const auto as_2d = [flat](Dims dims) {
+    if (flat) dims.insert(dims.begin() + 1, 1);
+    return dims;
+  };
+  const auto strides = node.ints_or("strides", {1, 1});
+  const auto dilations = node.ints_or("dilations", {1, 1});
+  const auto pads = node.ints_or("pads", {0, 0, 0, 0});
+  fb::ConvOptionsT options;
+  options.stride_h = flat ? 1 : u32(strides.front());
+  options.stride_w = u32(flat ? strides.front() : strides[1]);
+  options.dilation_h = flat ? 1 : u32(dilations.front());
+  options.dilation_w = u32(flat ? dilations.front() : dilations[1]);
+  options.pad_top = flat ? 0 : u32(pads[0]);
+  options.pad_left = u32(flat ? pads[0] : pads[1]);
+  options.pad_bottom = flat ? 0 : u32(pads[2]);
+  options.pad_right = u32(flat ? pads[1] : pads[3]);
+  options.groups = u32(node.int_or("group", 1));
+  options.activation = activation_of(node);
+  const int32_t x = reshaped(node.inputs[0], as_2d(to_dims(shape(node.inputs[0]))));
+  const int32_t w =
+      float_constant(name(node.inputs[1]), as_2d(to_dims(weight->shape)), weight->f32);
+  const ValueId bias = input_or_none(node, 2);
+  const int32_t y = make_plain(node.outputs[0]);
+  const Dims out = as_2d(to_dims(shape(node.outputs[0])));
+  emit(node.name, std::move(options), {x, w, bias == kNoValue ? -1 : plain(bias)},
+       {flat ? view(y, 0, out) : y});
+  return true;
+}
+
+bool Lowering::lower_pool(const Node& node) {
+  if (!node.is("Pool", kFusedDomain)) return false;
+  const bool flat = shape(node.inputs[0]).size() == 3;
+  const auto as_2d = [flat](Dims dims) {
+    if (flat) dims.insert(dims.begin() + 1, 1);
+    return dims;
+  };
+  const auto kernel = node.ints_or("kernel", {1, 1});
+  const auto strides = node.ints_or("strides", {1, 1});
+  const auto pads = node.ints_or("pads", {0, 0, 0, 0});
+  fb::PoolOptionsT options;
+  options.kind =
+      node.string_or("kind", "max") == "max" ? fb::PoolKind::max : fb::PoolKind::average;
+  options.window_h = flat ? 1 : u32(kernel.front());
+  options.window_w = u32(flat ? kernel.front() : kernel[1]);
+  options.stride_h = flat ? 1 : u32(strides.front());
+  options.stride_w = u32(flat ? strides.front() : strides[1]);
+  options.pad_top = flat ? 0 : u32(pads[0]);
+  options.pad_left = u32(flat ? pads[0] : pads[1]);
+  options.pad_bottom = flat ? 0 : u32(pads[2]);
+  options.pad_right = u32(flat ? pads[1] : pads[3]);
+  options.count_padding = node.int_or("count_padding", 0) != 0;
+  const int32_t x = reshaped(node.inputs[0], as_2d(to_dims(shape(node.inputs[0]))));
+  const int32_t y = make_plain(node.outputs[0]);
+  const Dims out = as_2d(to_dims(shape(node.outputs[0])));
+  emit(node.name, std::move(options), {x}, {flat ? view(y, 0, out) : y});
+  return true;
+}
+
+}  // namespace heed

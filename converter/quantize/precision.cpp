@@ -1,0 +1,92 @@
+#include "converter/quantize/precision.h"
+
+#include <algorithm>
+
+#include "converter/graph/fused_ops.h"
+
+namespace heed {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+using graph::kFusedDomain;
+
+bool named_by(const std::vector<std::string>& patterns, const Graph& graph, const Node& node) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+    if (glob_match(pattern, node.name)) return true;
+    return std::any_of(node.outputs.begin(), node.outputs.end(), [&](graph::ValueId id) {
+      return id != graph::kNoValue && glob_match(pattern, graph.value(id).name);
+    });
+  });
+}
+
+/// Rows this wide carry outliers that take the resolution from all others: two or more scales a
+/// row keep it, at a few percent of the linear's time.
+constexpr uint32_t kWideRow = 384;
+constexpr uint32_t kWideRowGroup = 128;
+
+uint32_t group_for(int64_t row_width, const PrecisionRules& rules) {
+  const auto step = static_cast<uint32_t>((row_width + 15) / 16 * 16);
+  if (rules.activation_group != 0)
+    return step % rules.activation_group == 0 && step > rules.activation_group
+               ? rules.activation_group
+               : 0;
+  return step >= kWideRow && step % kWideRowGroup == 0 ? kWideRowGroup : 0;
+}
+
+LayerPrecision of_weights(const Graph& graph, const Node& node, const PrecisionRules& rules) {
+  const graph::Shape& weight = *graph.value(node.inputs[1]).shape;
+  if (named_by(rules.keep_float, graph, node)) return {false, 0, "kept by --keep-float"};
+  if (rules.budget_float.count(node.name)) return {false, 0, "kept for the accuracy budget"};
+  if (node.is("SignalLinear", kFusedDomain)) return {false, 0, "filter bank over a signal"};
+  if (weight[0] * weight[1] < kSmallLayer) return {false, 0, "too small to gain"};
+  const int64_t row_width = node.is("FramesLinear", kFusedDomain)
+                                ? weight[1] / std::max<int64_t>(1, node.int_or("window", 1))
+                                : weight[1];
+  return {true, group_for(row_width, rules), ""};
+}
+
+LayerPrecision of_table(const Graph& graph, const Node& node, const PrecisionRules& rules) {
+  const graph::Shape& table = *graph.value(node.inputs[0]).shape;
+  if (named_by(rules.keep_float, graph, node)) return {false, 0, "kept by --keep-float"};
+  if (rules.budget_float.count(node.name)) return {false, 0, "kept for the accuracy budget"};
+  if (table[0] * table[1] < kSmallTable) return {false, 0, "too small to gain"};
+  return {true, 0, ""};
+}
+
+}  // namespace
+
+bool glob_match(const std::string& pattern, const std::string& text) {
+  size_t p = 0, t = 0, star = std::string::npos, resume = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = t;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+      ++p;
+      ++t;
+    } else if (star != std::string::npos) {
+      p = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+PrecisionPlan choose_precision(const Graph& graph, const PrecisionRules& rules) {
+  PrecisionPlan plan;
+  for (const graph::NodeId id : graph.order()) {
+    const Node& node = graph.node(id);
+    if (node.is("Linear", kFusedDomain) || node.is("FramesLinear", kFusedDomain) ||
+        node.is("SignalLinear", kFusedDomain))
+      plan[id] = of_weights(graph, node, rules);
+    else if (node.is("Embedding", kFusedDomain))
+      plan[id] = of_table(graph, node, rules);
+  }
+  return plan;
+}
+
+}  // namespace heed
