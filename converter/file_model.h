@@ -25,12 +25,14 @@ class FileModel {
   /// A constant with its bytes. Equal bytes are stored once, whatever their names.
   int32_t add_constant(const std::string& name, DataType type, const Dims& shape,
                        const void* bytes, size_t size);
-  /// A tensor that lies `offset` bytes into `parent`. A view of a view is one of the latter's parent.
+  /// A tensor that lies `offset` bytes into `parent`; of a view, into what that views.
   int32_t add_view(const std::string& name, int32_t parent, uint64_t offset, DataType type,
                    const Dims& shape);
 
   fb::TensorT& tensor(int32_t index) { return *model.tensors[static_cast<size_t>(index)]; }
-  const fb::TensorT& tensor(int32_t index) const { return *model.tensors[static_cast<size_t>(index)]; }
+  const fb::TensorT& tensor(int32_t index) const {
+    return *model.tensors[static_cast<size_t>(index)];
+  }
 
   /// The blob area as it stands in the file: every blob at a multiple of 64, zeros between.
   const std::vector<std::byte>& blobs() const { return blobs_; }

@@ -102,7 +102,7 @@ void Lowering::lower_node(NodeId id) {
   if (!done) unsupported(node, "no op of the engine computes it");
 }
 
-// --- values and their memory ----------------------------------------------------------------------
+// --- values and their memory -------------------------------------------------------------------
 
 int32_t Lowering::plain(ValueId value) {
   int32_t& tensor = plain_[static_cast<size_t>(value)];
@@ -198,7 +198,7 @@ int32_t Lowering::scratch(const Node& node, const std::string& what, DataType ty
   return file_.add_arena(node.name + ":" + what, type, dims);
 }
 
-// --- concatenations that need no copy ---------------------------------------------------------------
+// --- concatenations that need no copy ----------------------------------------------------------
 
 /// Where the parts of a Concat follow one another in memory, their ops write into it directly.
 void Lowering::place_concats() {

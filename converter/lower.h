@@ -11,8 +11,8 @@
 
 namespace heed {
 
-/// Adds `graph` (fused, every shape known) as entry point `name`. Throws one ConvertError that lists
-/// every node the engine has no op for: name, type, attributes, reason.
+/// Adds `graph` (fused, every shape known) as entry point `name`. Throws one ConvertError that
+/// lists every node the engine has no op for: name, type, attributes, reason.
 void lower(const graph::Graph& graph, const std::string& name, const PrecisionPlan& precision,
            FileModel& file);
 

@@ -104,7 +104,8 @@ void Chains::grow(NodeId core) {
   }
   const auto index = static_cast<int32_t>(chains_.size());
   for (const ValueId made : {node.outputs[0], chain.r, chain.n})
-    if (made != kNoValue) made_at_[static_cast<size_t>(made)] = position_[static_cast<size_t>(core)];
+    if (made != kNoValue)
+      made_at_[static_cast<size_t>(made)] = position_[static_cast<size_t>(core)];
   making_[static_cast<size_t>(aliases_.rows_root(chain.result()))] = index;
   chain_of_[static_cast<size_t>(core)] = index;
   chains_.push_back(chain);

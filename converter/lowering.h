@@ -4,13 +4,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "converter/file_model.h"
 #include "converter/graph/graph.h"
+#include "converter/lower.h"
 #include "converter/lower_aliases.h"
 #include "converter/lower_chains.h"
 #include "converter/quantize/precision.h"
@@ -31,7 +32,9 @@ class Demands {
 
   bool plain(graph::ValueId value) const { return plain_[static_cast<size_t>(value)]; }
   /// By rows root; the first is the one that the chain which makes these rows stores.
-  const std::vector<Q8Spec>& q8(graph::ValueId root) const { return q8_[static_cast<size_t>(root)]; }
+  const std::vector<Q8Spec>& q8(graph::ValueId root) const {
+    return q8_[static_cast<size_t>(root)];
+  }
 
  private:
   void of_node(graph::NodeId id);
