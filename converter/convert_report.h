@@ -67,4 +67,10 @@ std::string report_text(const ConvertReport& report, size_t layers = 5);
 /// For programs: one JSON object, keys as the fields above.
 std::string report_json(const ConvertReport& report);
 
+/// Outputs and layers alone, as `heed compare` prints them; `count` limits the layers, 0 for all.
+std::string errors_text(const std::vector<OutputError>& outputs,
+                        const std::vector<LayerError>& layers, size_t count);
+std::string errors_json(const std::vector<OutputError>& outputs,
+                        const std::vector<LayerError>& layers);
+
 }  // namespace heed

@@ -1,0 +1,106 @@
+#include "converter/write/write_model.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <random>
+
+#include "converter/graph/convert_error.h"
+
+namespace heed {
+namespace {
+
+fb::EpilogueT* epilogue_of(fb::OpT& op) {
+  if (auto* linear = op.options.AsLinearOptions()) return linear->epilogue.get();
+  if (auto* attention = op.options.AsAttentionOptions()) return attention->epilogue.get();
+  if (auto* rows = op.options.AsRowsOptions()) return rows->epilogue.get();
+  if (auto* embedding = op.options.AsEmbeddingOptions()) return embedding->epilogue.get();
+  return nullptr;
+}
+
+/// Calls `visit` on every tensor index of the model that is not part of a tensor.
+template <class Visit>
+void each_reference(fb::ModelT& model, Visit visit) {
+  for (auto& entry : model.entry_points) {
+    for (int32_t& index : entry->inputs) visit(index);
+    for (int32_t& index : entry->outputs) visit(index);
+    for (auto& op : entry->ops) {
+      for (int32_t& index : op->inputs) visit(index);
+      for (int32_t& index : op->outputs) visit(index);
+      if (fb::EpilogueT* epilogue = epilogue_of(*op)) {
+        visit(epilogue->residual);
+        visit(epilogue->gamma);
+        visit(epilogue->beta);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void drop_unused_tensors(FileModel& file) {
+  auto& tensors = file.model.tensors;
+  std::vector<int32_t> number(tensors.size(), -1);
+  each_reference(file.model, [&](int32_t& index) {
+    for (int32_t i = index; i >= 0; i = tensors[static_cast<size_t>(i)]->parent)
+      number[static_cast<size_t>(i)] = 0;
+  });
+  std::vector<std::unique_ptr<fb::TensorT>> kept;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (number[i] < 0) continue;
+    number[i] = static_cast<int32_t>(kept.size());
+    kept.push_back(std::move(tensors[i]));
+  }
+  tensors = std::move(kept);
+  const auto renumber = [&](int32_t& index) {
+    if (index >= 0) index = number[static_cast<size_t>(index)];
+  };
+  each_reference(file.model, renumber);
+  for (auto& tensor : tensors) renumber(tensor->parent);
+}
+
+std::vector<std::byte> serialize(FileModel& file) {
+  file.model.blob_bytes = file.blobs().size();
+  flatbuffers::FlatBufferBuilder builder(1 << 16);
+  builder.FinishSizePrefixed(fb::Model::Pack(builder, &file.model), fb::ModelIdentifier());
+  const size_t table_bytes = builder.GetSize();
+  std::vector<std::byte> bytes(round_up(table_bytes, kAlignment));
+  std::memcpy(bytes.data(), builder.GetBufferPointer(), table_bytes);
+  bytes.insert(bytes.end(), file.blobs().begin(), file.blobs().end());
+  return bytes;
+}
+
+FileBeside::FileBeside(const std::string& path, const std::vector<std::byte>& bytes)
+    : path_(path) {
+  temporary_ = path + "." + std::to_string(std::random_device{}()) + ".part";
+  std::FILE* file = std::fopen(temporary_.c_str(), "wb");
+  if (!file) {
+    throw ConvertError(std::string("cannot be written: ") + std::strerror(errno),
+                       "file '" + path + "'", "Choose a folder that exists and may be written to");
+  }
+  const size_t written = std::fwrite(bytes.data(), 1, bytes.size(), file);
+  const bool closed = std::fclose(file) == 0;
+  if (written == bytes.size() && closed) return;
+  const std::string reason = std::strerror(errno);
+  std::remove(temporary_.c_str());
+  throw ConvertError("cannot be written in full: " + reason, "file '" + path + "'",
+                     "See whether the disk is full");
+}
+
+FileBeside::~FileBeside() {
+  if (!temporary_.empty()) std::remove(temporary_.c_str());
+}
+
+void FileBeside::keep() {
+  std::error_code error;
+  std::filesystem::rename(temporary_, path_, error);
+  if (error) {
+    throw ConvertError("cannot be moved into place: " + error.message(), "file '" + path_ + "'",
+                       "See whether something else of that name is in the way");
+  }
+  temporary_.clear();
+}
+
+}  // namespace heed
