@@ -28,7 +28,10 @@ void read_object(const json& object, const std::string& place, const Keys& keys)
     const auto found = keys.find(key);
     if (found == keys.end()) {
       std::string known;
-      for (const auto& entry : keys) known += (known.empty() ? "" : ", ") + entry.first;
+      for (const auto& entry : keys) {
+        if (!known.empty()) known += ", ";
+        known += entry.first;
+      }
       refuse("unknown key '" + key + "'; known are " + known, place);
     }
     try {
@@ -66,9 +69,8 @@ std::function<void(const json&)> one_of(std::string& field, const char* key,
     std::string list;
     for (const std::string& word : allowed) {
       if (word == field) return;
-      list += list.empty() ? "\"" : ", \"";
-      list += word;
-      list += '"';
+      if (!list.empty()) list += ", ";
+      list.append(1, '"').append(word).append(1, '"');
     }
     refuse("'" + std::string(key) + "' is \"" + field + "\"; it must be one of " + list,
            "its constants");
