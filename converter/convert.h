@@ -33,6 +33,7 @@ struct ConvertOptions {
   uint64_t seed = 1;                // of the random inputs
   int32_t random_samples = 2;       // how many of them; 0: nothing is measured
   std::string task_json;            // the text of a task file (task_json.md), or empty
+  std::string task_folder;          // where label files that it names are looked for
   std::string target;               // "": any machine
   uint32_t activation_group = 0;    // values per scale, a multiple of 16; 0: chosen per layer
   double min_snr_db = 0;            // layers stay float, worst first, until outputs reach it

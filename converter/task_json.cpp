@@ -58,7 +58,7 @@ std::function<void(const json&)> into(uint32_t& field, const char* key) {
   return [&field, key](const json& value) {
     if (!value.is_number_integer() || value.get<int64_t>() < 0 ||
         value.get<int64_t>() > UINT32_MAX)
-      refuse("'" + std::string(key) + "' must be a whole number, zero or more", "its constants");
+      refuse(std::string("'") + key + "' must be a whole number, zero or more", "its constants");
     field = value.get<uint32_t>();
   };
 }
@@ -72,7 +72,7 @@ std::function<void(const json&)> one_of(std::string& field, const char* key,
       if (!list.empty()) list += ", ";
       list.append(1, '"').append(word).append(1, '"');
     }
-    refuse("'" + std::string(key) + "' is \"" + field + "\"; it must be one of " + list,
+    refuse(std::string("'") + key + "' is \"" + field + "\"; it must be one of " + list,
            "its constants");
   };
 }

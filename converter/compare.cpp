@@ -1,0 +1,44 @@
+#include "converter/compare.h"
+
+#include "converter/graph/convert_error.h"
+#include "converter/import_source.h"
+#include "converter/measure.h"
+#include "engine/heed.hpp"
+
+namespace heed {
+
+CompareReport compare(const std::vector<ConvertSource>& sources, const std::string& heed_path,
+                      const CompareOptions& options) {
+  Model model;
+  Diagnostic diagnostic;
+  if (model.open(heed_path.c_str(), &diagnostic) != Status::ok)
+    throw ConvertError(diagnostic.text(), "file '" + heed_path + "'");
+  std::vector<graph::Graph> graphs;
+  for (const ConvertSource& source : sources)
+    graphs.push_back(import_source(source, options.shapes));
+  CompareReport report;
+  report.random_inputs = options.samples.empty();
+  std::vector<MeasuredEntry> entries;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    std::string digest;
+    entries.push_back({&graphs[i], sources[i].entry_point,
+                       report.random_inputs
+                           ? random_inputs(graphs[i], options.seed, options.random_samples)
+                           : load_inputs(graphs[i], options.samples, &digest)});
+    report.samples += static_cast<int32_t>(entries.back().samples.size());
+  }
+  Measurement measured = measure(model.get(), entries);
+  report.outputs = std::move(measured.outputs);
+  report.layers = std::move(measured.layers);
+  return report;
+}
+
+std::string compare_text(const CompareReport& report, size_t layers) {
+  return errors_text(report.outputs, report.layers, layers);
+}
+
+std::string compare_json(const CompareReport& report) {
+  return errors_json(report.outputs, report.layers);
+}
+
+}  // namespace heed

@@ -1,0 +1,375 @@
+#include "converter/convert.h"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "converter/graph/convert_error.h"
+#include "converter/import_source.h"
+#include "converter/lower.h"
+#include "converter/measure.h"
+#include "converter/passes/pass.h"
+#include "converter/quantize/precision.h"
+#include "converter/task_json.h"
+#include "converter/write/sha256.h"
+#include "converter/write/write_model.h"
+#include "engine/heed.hpp"
+#include "engine/plan.h"
+#include "engine/verify.h"
+
+namespace heed {
+namespace {
+
+/// One source on its way through the pipeline.
+struct Part {
+  ConvertSource source;
+  graph::Graph imported;          // folded: the float truth
+  graph::Graph fused;
+  passes::PassReport passes;
+  PrecisionPlan precision;
+  std::vector<InputValues> samples;
+};
+
+/// Bytes where the engine can read them in place.
+class AlignedBytes {
+ public:
+  explicit AlignedBytes(const std::vector<std::byte>& bytes)
+      : memory_(std::make_unique<std::byte[]>(bytes.size() + kAlignment)), size_(bytes.size()) {
+    void* at = memory_.get();
+    size_t space = size_ + kAlignment;
+    begin_ = static_cast<std::byte*>(std::align(kAlignment, size_, at, space));
+    std::memcpy(begin_, bytes.data(), size_);
+  }
+  std::span<const std::byte> view() const { return {begin_, size_}; }
+
+ private:
+  std::unique_ptr<std::byte[]> memory_;
+  std::byte* begin_;
+  size_t size_;
+};
+
+[[noreturn]] void refused(const char* step, const Diagnostic& diagnostic) {
+  throw ConvertError("the engine refuses the " + std::string(step) + ": " + diagnostic.text(), "",
+                     "This is a fault of the converter, not of the model");
+}
+
+std::string file_sha256(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  Sha256 sha;
+  std::vector<char> chunk(1 << 20);
+  while (file.read(chunk.data(), static_cast<std::streamsize>(chunk.size())) || file.gcount() > 0)
+    sha.update(chunk.data(), static_cast<size_t>(file.gcount()));
+  return sha.hex();
+}
+
+/// The options that shape the file's bytes, in one spelling.
+std::string recipe(const ConvertOptions& options) {
+  std::string text = "int8 per output, rows dynamic";
+  if (options.activation_group != 0) text += "; group " + std::to_string(options.activation_group);
+  for (const std::string& pattern : options.keep_float) text += "; keep-float " + pattern;
+  if (options.min_snr_db > 0) text += "; min-snr " + std::to_string(options.min_snr_db);
+  for (const auto& [input, dims] : options.shapes) {
+    text += "; shape " + input + " ";
+    for (size_t i = 0; i < dims.size(); ++i) {
+      if (i > 0) text += 'x';
+      text += std::to_string(dims[i]);
+    }
+  }
+  if (!options.target.empty()) text += "; target " + options.target;
+  return text;
+}
+
+std::string joined(const std::vector<Part>& parts, std::string (*text)(const Part&)) {
+  std::string all;
+  for (const Part& part : parts) {
+    if (!all.empty()) all += " ";
+    all += text(part);
+  }
+  return all;
+}
+
+void describe_source(const std::vector<Part>& parts, const ConvertOptions& options,
+                     fb::ProvenanceT* provenance) {
+  provenance->producer = std::string("heed ") + heed_version();
+  provenance->source_name = joined(parts, [](const Part& part) {
+    return std::filesystem::path(part.source.path).filename().string();
+  });
+  provenance->source_sha256 =
+      joined(parts, [](const Part& part) { return file_sha256(part.source.path); });
+  provenance->recipe = recipe(options);
+  for (const Part& part : parts)
+    provenance->source_bytes += std::filesystem::file_size(part.source.path);
+}
+
+void check_options(const std::vector<ConvertSource>& sources, const ConvertOptions& options) {
+  if (sources.empty()) throw ConvertError("no source model was given");
+  if (options.output.empty() && !options.dry_run) throw ConvertError("no output file was named");
+  if (options.activation_group % 16 != 0)
+    throw ConvertError("the activation group must be a multiple of 16");
+  std::set<std::string> names;
+  for (const ConvertSource& source : sources) {
+    if (!names.insert(source.entry_point).second)
+      throw ConvertError("two entry points are called '" + source.entry_point + "'");
+    std::error_code error;
+    if (!options.output.empty() && std::filesystem::equivalent(source.path, options.output, error))
+      throw ConvertError("the output would replace the source", "file '" + source.path + "'");
+  }
+  static const std::set<std::string> kTargets = {"", "any", "x86", "arm"};
+  if (kTargets.count(options.target) == 0)
+    throw ConvertError("target '" + options.target + "' is unknown; known are any, x86, arm");
+}
+
+// --- report ------------------------------------------------------------------------------------
+
+std::string op_label(const fb::OpT& op) {
+  if (const auto* linear = op.options.AsLinearOptions())
+    return linear->layout == fb::WeightLayout::k4n16 ? "linear int8" : "linear float";
+  std::string name = fb::EnumNameOpOptions(op.options.type);  // "AttentionOptions"
+  name.resize(name.size() - std::strlen("Options"));
+  std::string label;
+  for (const char c : name) {
+    if (c >= 'A' && c <= 'Z' && !label.empty()) label += ' ';
+    label += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  }
+  return label;
+}
+
+std::vector<OpCount> count_ops(const fb::EntryPointT& entry) {
+  std::vector<OpCount> counts;
+  for (const auto& op : entry.ops) {
+    const std::string label = op_label(*op);
+    const auto found = std::find_if(counts.begin(), counts.end(),
+                                    [&](const OpCount& count) { return count.op == label; });
+    if (found == counts.end())
+      counts.push_back({label, 1});
+    else
+      ++found->count;
+  }
+  std::stable_sort(counts.begin(), counts.end(),
+                   [](const OpCount& a, const OpCount& b) { return a.count > b.count; });
+  return counts;
+}
+
+void describe_parts(const std::vector<Part>& parts, const FileModel& file, ConvertReport* report) {
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const Part& part = parts[i];
+    EntryReport entry;
+    entry.name = part.source.entry_point;
+    entry.source_nodes = static_cast<int32_t>(part.imported.order().size());
+    entry.ops = count_ops(*file.model.entry_points[i]);
+    report->entries.push_back(entry);
+    for (const passes::GeneralNode& node : part.passes.general())
+      report->general.push_back({entry.name, node.node, node.op, node.why});
+    for (const auto& [id, precision] : part.precision) {
+      if (!precision.int8)
+        report->kept_float.push_back(part.fused.node(id).name + " (" + precision.why + ")");
+    }
+  }
+}
+
+// --- steps -------------------------------------------------------------------------------------
+
+Part import_and_fuse(const ConvertSource& source, const ConvertOptions& options) {
+  Part part;
+  part.source = source;
+  part.imported = import_source(source, options.shapes);
+  part.fused = part.imported;
+  passes::run_passes(part.fused, part.passes);
+  return part;
+}
+
+/// A pattern that keeps nothing is most likely a slip.
+void check_patterns(const std::vector<Part>& parts, const ConvertOptions& options) {
+  for (const std::string& pattern : options.keep_float) {
+    bool used = false;
+    for (const Part& part : parts) {
+      const PrecisionPlan plan = choose_precision(part.fused, {{pattern}, {}, 0});
+      for (const auto& [id, precision] : plan)
+        used = used || precision.why == "kept by --keep-float";
+    }
+    if (!used) {
+      throw ConvertError("--keep-float '" + pattern + "' matches no layer with weights", "",
+                         "A dry run lists the layers' names");
+    }
+  }
+}
+
+FileModel lower_all(std::vector<Part>& parts, const PrecisionRules& rules) {
+  FileModel file;
+  file.model.version = kFormatVersion;
+  file.model.provenance = std::make_unique<fb::ProvenanceT>();
+  for (Part& part : parts) {
+    part.precision = choose_precision(part.fused, rules);
+    lower(part.fused, part.source.entry_point, part.precision, file);
+  }
+  drop_unused_tensors(file);
+  return file;
+}
+
+void plan_all(FileModel& file, ConvertReport* report) {
+  std::vector<PlanResult> results;
+  Diagnostic diagnostic;
+  if (plan_model(file.model, &results, &diagnostic) != Status::ok) refused("plan", diagnostic);
+  for (size_t i = 0; i < results.size() && i < report->entries.size(); ++i) {
+    report->entries[i].arena_bytes = results[i].arena_bytes;
+    report->entries[i].arena_lower_bound = results[i].lower_bound;
+  }
+}
+
+void load_samples(std::vector<Part>& parts, const ConvertOptions& options, ConvertReport* report,
+                  fb::ProvenanceT* provenance) {
+  report->random_inputs = options.samples.empty();
+  std::string digest;
+  for (Part& part : parts) {
+    part.samples = report->random_inputs
+                       ? random_inputs(part.imported, options.seed, options.random_samples)
+                       : load_inputs(part.imported, options.samples, &digest);
+  }
+  provenance->samples_sha256 = digest;
+}
+
+void measure_all(const std::vector<Part>& parts, const std::vector<std::byte>& bytes,
+                 ConvertReport* report) {
+  std::vector<MeasuredEntry> entries;
+  bool any = false;
+  for (const Part& part : parts) {
+    entries.push_back({&part.imported, part.source.entry_point, part.samples});
+    any = any || !part.samples.empty();
+  }
+  if (!any) return;
+  const AlignedBytes aligned(bytes);
+  Model model;
+  Diagnostic diagnostic;
+  if (model.open(aligned.view(), &diagnostic) != Status::ok) refused("file", diagnostic);
+  Measurement measured = measure(model.get(), entries);
+  report->measured = true;
+  report->outputs = std::move(measured.outputs);
+  report->layers = std::move(measured.layers);
+}
+
+void note_accuracy(const ConvertReport& report, fb::ProvenanceT* provenance) {
+  if (!report.measured || report.outputs.empty()) return;
+  auto accuracy = std::make_unique<fb::AccuracyT>();
+  accuracy->answers_kept = -1;
+  accuracy->output_snr_db = static_cast<float>(report.outputs.front().snr_db);
+  for (const OutputError& output : report.outputs) {
+    accuracy->output_snr_db =
+        std::min(accuracy->output_snr_db, static_cast<float>(output.snr_db));
+    if (accuracy->answers_kept < 0)
+      accuracy->answers_kept = static_cast<float>(output.answers_kept);
+    accuracy->samples = std::max(accuracy->samples, static_cast<uint32_t>(output.samples));
+  }
+  if (!report.layers.empty()) {
+    accuracy->worst_layer = report.layers.front().tensor;
+    accuracy->worst_layer_snr_db = static_cast<float>(report.layers.front().snr_db);
+  }
+  provenance->accuracy = std::move(accuracy);
+}
+
+/// Writes beside, opens what was written as any user would, then moves it into place.
+void write_file(FileModel& file, ConvertReport* report, const std::string& path) {
+  const std::vector<std::byte> bytes = serialize(file);
+  FileBeside beside(path, bytes);
+  {
+    Model model;
+    Diagnostic diagnostic;
+    if (model.open(beside.temporary().c_str(), &diagnostic) != Status::ok)
+      refused("written file", diagnostic);
+    size_t needed = 0;
+    if (model.memory_needed({}, &needed, &diagnostic) != Status::ok)
+      refused("written file", diagnostic);
+    report->memory_bytes = needed;
+  }
+  beside.keep();
+  report->output = path;
+  report->file_bytes = bytes.size();
+  report->weight_bytes = file.blobs().size();
+}
+
+double worst_output_snr(const ConvertReport& report) {
+  double worst = kExactSnr;
+  for (const OutputError& output : report.outputs) worst = std::min(worst, output.snr_db);
+  return worst;
+}
+
+/// Layers whose own output is worst and that are int8 still: the next to be kept float.
+std::vector<std::string> worst_int8_layers(const std::vector<Part>& parts,
+                                           const ConvertReport& report, size_t count) {
+  std::vector<std::string> names;
+  for (const LayerError& layer : report.layers) {
+    for (const Part& part : parts) {
+      if (part.source.entry_point != layer.entry_point) continue;
+      for (const auto& [id, precision] : part.precision) {
+        const graph::Node& node = part.fused.node(id);
+        const bool makes = part.fused.value(node.outputs[0]).name == layer.tensor;
+        if (precision.int8 && makes && names.size() < count) names.push_back(node.name);
+      }
+    }
+  }
+  return names;
+}
+
+/// Lowers, plans and measures; with an accuracy budget again and again, each time with a few more
+/// of the worst layers in float32.
+FileModel lower_within_budget(std::vector<Part>& parts, const ConvertOptions& options,
+                              ConvertReport* report) {
+  PrecisionRules rules{options.keep_float, {}, options.activation_group};
+  const ConvertReport start = *report;
+  auto provenance = std::make_unique<fb::ProvenanceT>();
+  describe_source(parts, options, provenance.get());
+  load_samples(parts, options, report, provenance.get());
+  for (;;) {
+    FileModel file = lower_all(parts, rules);
+    *file.model.provenance = fb::ProvenanceT(*provenance);
+    *report = start;
+    report->source_bytes = provenance->source_bytes;
+    report->random_inputs = options.samples.empty();
+    describe_parts(parts, file, report);
+    plan_all(file, report);
+    if (!options.task_json.empty())
+      file.model.task = read_task(options.task_json, options.task_folder);
+    measure_all(parts, serialize(file), report);
+    note_accuracy(*report, file.model.provenance.get());
+    if (options.min_snr_db <= 0 || !report->measured) return file;
+    if (worst_output_snr(*report) >= options.min_snr_db) return file;
+    const size_t before = rules.budget_float.size();
+    for (const std::string& name : worst_int8_layers(parts, *report, 1 + before / 4))
+      rules.budget_float.insert(name);
+    if (rules.budget_float.size() == before) {
+      report->notes.push_back("the accuracy budget is not met though every layer that can be is "
+                              "kept in float32; what is left comes from int8 attention");
+      return file;
+    }
+  }
+}
+
+}  // namespace
+
+ConvertReport convert(const std::vector<ConvertSource>& sources, const ConvertOptions& options) {
+  check_options(sources, options);
+  std::vector<Part> parts;
+  for (const ConvertSource& source : sources) parts.push_back(import_and_fuse(source, options));
+  check_patterns(parts, options);
+
+  ConvertReport report;
+  if (options.dry_run) {
+    for (const Part& part : parts) report.dry_run += part.passes.text();
+    const FileModel file = lower_all(parts, {options.keep_float, {}, options.activation_group});
+    describe_parts(parts, file, &report);
+    return report;
+  }
+  FileModel file = lower_within_budget(parts, options, &report);
+  write_file(file, &report, options.output);
+  return report;
+}
+
+ConvertReport convert(const std::string& onnx_path, const ConvertOptions& options) {
+  return convert({ConvertSource{onnx_path, "main"}}, options);
+}
+
+}  // namespace heed

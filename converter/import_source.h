@@ -1,0 +1,18 @@
+#pragma once
+// A source model as a graph: read by the importer of its format, simplified, not yet fused.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "converter/convert.h"
+#include "converter/graph/graph.h"
+
+namespace heed {
+
+/// Folded and sorted, every live value with type and shape. Throws ConvertError.
+graph::Graph import_source(const ConvertSource& source,
+                           const std::map<std::string, std::vector<int64_t>>& shapes);
+
+}  // namespace heed
