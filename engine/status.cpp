@@ -11,6 +11,13 @@ Status fail(heed_diagnostic* diagnostic, Status status, const char* what, int32_
   return status;
 }
 
+void set_where(heed_diagnostic* diagnostic, const char* where) {
+  if (diagnostic == nullptr || diagnostic->where[0] != '\0') return;
+  size_t i = 0;
+  for (; where[i] != '\0' && i + 1 < HEED_WHERE_BYTES; ++i) diagnostic->where[i] = where[i];
+  diagnostic->where[i] = '\0';
+}
+
 }  // namespace heed
 
 const char* heed_status_text(heed_status status) {

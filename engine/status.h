@@ -31,6 +31,9 @@ enum class [[nodiscard]] Status : int32_t{
 Status fail(heed_diagnostic* diagnostic, Status status, const char* what, int32_t op = -1,
             int32_t tensor = -1, int64_t expected = 0, int64_t actual = 0);
 
+/// Names the file, op or tensor that a failure is about; nothing where one is named already.
+void set_where(heed_diagnostic* diagnostic, const char* where);
+
 }  // namespace heed
 
 /// Returns from the calling function when `expression` is not ok.

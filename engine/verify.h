@@ -61,8 +61,8 @@ Status verify_structure(std::span<const std::byte> file, const Limits& limits, D
 Status verify_meaning(DecodedModel* model, heed_diagnostic* diagnostic);
 Status verify_plan(const DecodedModel& model, const Limits& limits, heed_diagnostic* diagnostic);
 
-/// Part of the first pass: tensors of a FlatBuffer that is sound by itself. An empty `blobs` leaves
-/// the data of constants null, for a model that is still being planned.
+/// Part of the first pass: tensors of a FlatBuffer that is sound by itself. Default `blobs`
+/// leave the data of constants null, for a model that is still being planned.
 Status decode_tensors(const fb::Model* table, std::span<const std::byte> blobs,
                       const Limits& limits, DecodedModel* model, heed_diagnostic* diagnostic);
 
