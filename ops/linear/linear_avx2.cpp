@@ -5,10 +5,10 @@
 namespace heed {
 namespace {
 
-// Products of 16-bit integers, which vpmaddwd adds in pairs without any rounding. Widening the weights
-// costs 2 instructions for 6 rows, the product of 16 pairs and its addition one each. vpmaddubsw
-// could take 8-bit weights, but needs the sign of x moved to them first, for every row: that measured
-// 17 % slower on Zen 4.
+// Products of 16-bit integers, which vpmaddwd adds in pairs without any rounding. Widening the
+// weights costs 2 instructions for 6 rows, the product of 16 pairs and its addition one each.
+// vpmaddubsw could take 8-bit weights, but needs the sign of x moved to them first, for every row:
+// that measured 17 % slower on Zen 4.
 struct Avx2 {
   struct Pairs {  // of outputs 0-3 and 4-7, two neighbouring lanes each
     __m256i low;
@@ -35,7 +35,8 @@ struct Avx2 {
     const __m256i x = _mm256_set1_epi64x(*reinterpret_cast<const Quad*>(p));
     Acc sum = {_mm256_add_epi32(acc.low, _mm256_madd_epi16(w.low, x)),
                _mm256_add_epi32(acc.high, _mm256_madd_epi16(w.high, x))};
-    // Else GCC adds products to each other first, runs out of registers and keeps the sums in memory.
+    // Else GCC adds products to each other first, runs out of registers and keeps the sums in
+    // memory.
     asm("" : "+x"(sum.low), "+x"(sum.high));
     return sum;
   }
@@ -51,7 +52,8 @@ struct Avx2 {
   }
 };
 
-void copy_widened(const int8_t* x, ptrdiff_t x_step, int32_t rows, ptrdiff_t k_padded, int16_t* out) {
+void copy_widened(const int8_t* x, ptrdiff_t x_step, int32_t rows, ptrdiff_t k_padded,
+                  int16_t* out) {
   for (int32_t m = 0; m < rows; ++m) {
     for (ptrdiff_t k = 0; k < k_padded; k += 16) {
       const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + k));
@@ -62,8 +64,8 @@ void copy_widened(const int8_t* x, ptrdiff_t x_step, int32_t rows, ptrdiff_t k_p
   }
 }
 
-// 6 rows x 8 outputs in 12 accumulators, with the weights, one input and one product: 16 registers. A
-// block of 16 outputs is two such tiles.
+// 6 rows x 8 outputs in 12 accumulators, with the weights, one input and one product: 16 registers.
+// A block of 16 outputs is two such tiles.
 constexpr Tiles<6, 1> kTiles = {1,
                                 2,
                                 tile<Avx2, 1, 4>,
@@ -85,8 +87,8 @@ void run(const LinearArgs& args, int32_t n_begin, int32_t n_end, void* scratch) 
     part.x_scale = args.x_scale + m * args.x_scale_step;
     part.y = args.y + m * args.y_step;
     copy_widened(args.x + m * args.x_step, args.x_step, part.rows, k_padded, x);
-    run_tiles(kTiles, part, reinterpret_cast<const uint8_t*>(x), k_padded * 2, part.rows,
-              n_begin, n_end);
+    run_tiles(kTiles, part, reinterpret_cast<const uint8_t*>(x), k_padded * 2, part.rows, n_begin,
+              n_end);
   }
 }
 

@@ -60,8 +60,8 @@ void copy_unsigned(const LinearArgs& args, ptrdiff_t k_padded, uint8_t* out) {
   }
 }
 
-// 6 rows x 64 outputs: 24 accumulators, 6 inputs and the weights in flight fill the 32 registers; 10
-// loads serve 24 products. A single row takes 128 outputs at a time, to have 8 independent sums.
+// 6 rows x 64 outputs: 24 accumulators, 6 inputs and the weights in flight fill the 32 registers;
+// 10 loads serve 24 products. A single row takes 128 outputs at a time, to have 8 independent sums.
 template <int R, int V>
 constexpr TileFn kTile = tile<Vnni512, R, V>;
 constexpr Tiles<6, 4> kTiles = {1,
@@ -86,7 +86,7 @@ void run(const LinearArgs& args, int32_t n_begin, int32_t n_end, void* scratch) 
 }  // namespace
 
 extern const LinearKernel kLinearAvx512vnni;
-constinit const LinearKernel kLinearAvx512vnni = {
-    "avx512vnni", Isa::avx2 | Isa::avx512 | Isa::avx512vnni, run};
+constinit const LinearKernel kLinearAvx512vnni = {"avx512vnni",
+                                                  Isa::avx2 | Isa::avx512 | Isa::avx512vnni, run};
 
 }  // namespace heed

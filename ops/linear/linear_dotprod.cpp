@@ -3,8 +3,8 @@
 namespace heed {
 namespace {
 
-// 6 rows x 16 outputs: 24 accumulators, 6 registers of inputs and 2 of weights are all 32. A single row
-// takes 32 outputs at a time, to have 8 independent sums.
+// 6 rows x 16 outputs: 24 accumulators, 6 registers of inputs and 2 of weights are all 32. A single
+// row takes 32 outputs at a time, to have 8 independent sums.
 constexpr Tiles<6, 1> kTiles = {1,
                                 2,
                                 tile<Sdot, 1, 8>,

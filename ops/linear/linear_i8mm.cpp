@@ -3,8 +3,8 @@
 namespace heed {
 namespace {
 
-// smmla multiplies 2 rows x 8 inputs by 8 inputs x 2 outputs. The weights' registers hold 4 outputs x
-// 4 inputs; two of them, zipped, make two of what it wants, and 6 pairs of rows share the zip.
+// smmla multiplies 2 rows x 8 inputs by 8 inputs x 2 outputs. The weights' registers hold 4 outputs
+// x 4 inputs; two of them, zipped, make two of what it wants, and 6 pairs of rows share the zip.
 struct Smmla {
   struct Squares {  // row 0 of two outputs, row 1 of the same: outputs 0-1, outputs 2-3
     int32x4_t low;
@@ -46,7 +46,8 @@ struct Smmla {
     vst1q_f32(y, vfmaq_f32(vld1q_f32(t), vcvtq_f32_s32(vcombine_s32(low, high)), scale));
   }
   [[gnu::always_inline]] static inline void finish(const Acc& acc, const TileEnd& end) {
-    finish_row(vget_low_s32(acc.low), vget_low_s32(acc.high), *end.x_scale, end.w_scale, end.t, end.y);
+    finish_row(vget_low_s32(acc.low), vget_low_s32(acc.high), *end.x_scale, end.w_scale, end.t,
+               end.y);
     finish_row(vget_high_s32(acc.low), vget_high_s32(acc.high), end.x_scale[end.x_scale_step],
                end.w_scale, end.t + end.t_step, end.y + end.y_step);
   }

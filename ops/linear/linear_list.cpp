@@ -48,8 +48,6 @@ const LinearKernel* const kKernels[] = {
 
 }  // namespace
 
-LinearKernelList linear_kernels() {
-  return {kKernels, sizeof(kKernels) / sizeof(kKernels[0])};
-}
+LinearKernelList linear_kernels() { return {kKernels, sizeof(kKernels) / sizeof(kKernels[0])}; }
 
 }  // namespace heed

@@ -7,7 +7,9 @@ namespace {
 
 #if defined(__aarch64__)
 int16x8_t multiply_high(int8x16_t a, int8x16_t b) { return vmull_high_s8(a, b); }
-int16x8_t multiply_add_high(int16x8_t sum, int8x16_t a, int8x16_t b) { return vmlal_high_s8(sum, a, b); }
+int16x8_t multiply_add_high(int16x8_t sum, int8x16_t a, int8x16_t b) {
+  return vmlal_high_s8(sum, a, b);
+}
 #else
 int16x8_t multiply_high(int8x16_t a, int8x16_t b) {
   return vmull_s8(vget_high_s8(a), vget_low_s8(b));  // b's halves are equal
@@ -17,8 +19,8 @@ int16x8_t multiply_add_high(int16x8_t sum, int8x16_t a, int8x16_t b) {
 }
 #endif
 
-// Two products of values up to 127 are at most 32258: they are added in 16 bits without loss, then in
-// pairs to 32 bits.
+// Two products of values up to 127 are at most 32258: they are added in 16 bits without loss, then
+// in pairs to 32 bits.
 struct Neon {
   struct Pairs {  // of outputs 0-1 and 2-3, two neighbouring lanes each
     int32x4_t low;
@@ -41,7 +43,8 @@ struct Neon {
 
   [[gnu::always_inline]] static inline X inputs(const uint8_t* p) {
     const Quad* quads = reinterpret_cast<const Quad*>(p);
-    return {vreinterpretq_s8_s32(vdupq_n_s32(quads[0])), vreinterpretq_s8_s32(vdupq_n_s32(quads[1]))};
+    return {vreinterpretq_s8_s32(vdupq_n_s32(quads[0])),
+            vreinterpretq_s8_s32(vdupq_n_s32(quads[1]))};
   }
   [[gnu::always_inline]] static inline W weights(const int8_t* p) {
     return {vld1q_s8(p), vld1q_s8(p + kQuad)};
@@ -74,7 +77,8 @@ struct Neon {
 constexpr Tiles<2, 1> kTiles = {1, 1, tile<Neon, 1, 4>, {{tile<Neon, 1, 4>}, {tile<Neon, 2, 4>}}};
 #else
 // 16 registers: 2 rows x 8 outputs in 8 accumulators, 2 of inputs, 2 of weights, 2 of products.
-constexpr Tiles<2, 1> kTiles = {1, 1, tile<Neon, 1, 4>, {{tile<Neon, 1, 4>}, {block_tile<Neon, 2, 2>}}};
+constexpr Tiles<2, 1> kTiles = {
+    1, 1, tile<Neon, 1, 4>, {{tile<Neon, 1, 4>}, {block_tile<Neon, 2, 2>}}};
 #endif
 
 void run(const LinearArgs& args, int32_t n_begin, int32_t n_end, void*) {

@@ -1,5 +1,6 @@
 #pragma once
-// The tile description of the signed dot product instruction: dotprod's own, and i8mm's for odd rows.
+// The tile description of the signed dot product instruction: dotprod's own, and i8mm's for odd
+// rows.
 
 #include <arm_neon.h>
 

@@ -13,8 +13,8 @@
 //   dot<i>(acc, x, w) acc + the products of x's i-th part with w
 //   finish(acc, end)  the float end of kRows rows: y = fma(float(acc), x_scale * w_scale, t)
 //
-// Included by the variants' files only; everything is local to each of them. Accumulators are members
-// of nested structs, one a member, because GCC 12 keeps arrays of them in memory.
+// Included by the variants' files only; everything is local to each of them. Accumulators are
+// members of nested structs, one a member, because GCC 12 keeps arrays of them in memory.
 
 #include "ops/linear/linear.h"
 
@@ -27,7 +27,8 @@
 namespace heed {
 namespace {
 
-constexpr ptrdiff_t kQuad = kLinearBlockN * kLinearGroupK;  // bytes of four inputs' weights in a block
+constexpr ptrdiff_t kQuad =
+    kLinearBlockN * kLinearGroupK;  // bytes of four inputs' weights in a block
 
 /// One tile of the product: some rows times some vectors of outputs, all groups of K.
 struct TileArgs {
@@ -152,7 +153,8 @@ template <class D, int R, int V, int I = 0>
 /// The steps in the body of the loop, from the S-th on.
 template <class D, int R, int V, int S = 0>
 [[gnu::always_inline]] inline void add_steps(Columns<D, R, V>& columns, const uint8_t* x,
-                                             ptrdiff_t x_step, const int8_t* w, ptrdiff_t block_bytes) {
+                                             ptrdiff_t x_step, const int8_t* w,
+                                             ptrdiff_t block_bytes) {
   Inputs<D, R> inputs;
   inputs.load(x + S * D::kStepBytes, x_step);
   add_step<D, R, V>(columns, inputs, w + S * (D::kStep / kLinearGroupK) * kQuad, block_bytes);
@@ -196,7 +198,8 @@ void block_tile(const TileArgs& a) {
   }
 }
 
-/// A variant's tiles: fn[i - 1][blocks - 1] for i times `rows` rows; `wide` does one time wide_blocks.
+/// A variant's tiles: fn[i - 1][blocks - 1] for i times `rows` rows; `wide` does one time
+/// wide_blocks.
 template <int kTimes, int kBlocks>
 struct Tiles {
   static constexpr int32_t times_max = kTimes;

@@ -24,7 +24,7 @@ struct Shape {
   int32_t groups = 1;
   int32_t group_width = 16;
   int32_t n_begin = 0;
-  int32_t n_end = -1;  // -1: n
+  int32_t n_end = -1;    // -1: n
   ptrdiff_t x_step = 0;  // 0: dense rows
   size_t x_shift = 0;
   Guard guard = Guard::back;
@@ -40,8 +40,8 @@ std::string text(const Shape& s) {
 
 size_t round_up(size_t value, size_t to) { return (value + to - 1) / to * to; }
 
-// All operands of one call, each at the edge of an unmapped page. Aligned operands end there only when
-// their size is a multiple of 64 bytes, which all but y, x and x_scale are.
+// All operands of one call, each at the edge of an unmapped page. Aligned operands end there only
+// when their size is a multiple of 64 bytes, which all but y, x and x_scale are.
 class Operands {
  public:
   Operands(const Shape& s, uint64_t seed)
@@ -73,11 +73,20 @@ class Operands {
     GuardedBuffer<float> y(static_cast<size_t>((s.rows - 1) * y_step + s.n), s.guard);
     std::fill(y.begin(), y.end(), kUntouched);
     scratch_.fill_bytes(0xa5);
-    const LinearArgs args = {x_.data(),     x_step_,      x_scale_.data(),
-                             s.groups,      s.rows,       s.groups,
-                             s.group_width, w_.data(),    w_scale_.data(),
-                             w_sum_.data(), static_cast<ptrdiff_t>(n_padded_), bias_.data(),
-                             y.data(),      y_step};
+    const LinearArgs args = {x_.data(),
+                             x_step_,
+                             x_scale_.data(),
+                             s.groups,
+                             s.rows,
+                             s.groups,
+                             s.group_width,
+                             w_.data(),
+                             w_scale_.data(),
+                             w_sum_.data(),
+                             static_cast<ptrdiff_t>(n_padded_),
+                             bias_.data(),
+                             y.data(),
+                             y_step};
     kernel.run(args, s.n_begin, s.n_end < 0 ? s.n : s.n_end, scratch_.data());
     return {y.begin(), y.end()};
   }
@@ -219,7 +228,8 @@ TEST_CASE("every linear variant equals the reference for every row count and til
 
 TEST_CASE("every linear variant equals the reference on output counts around its blocks") {
   std::vector<Shape> shapes;
-  for (int32_t n : {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 17, 31, 33, 47, 49, 63, 65, 100, 127, 129, 257}) {
+  for (int32_t n :
+       {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 17, 31, 33, 47, 49, 63, 65, 100, 127, 129, 257}) {
     for (int32_t rows : {1, 2, 5, 6, 7, 13}) {
       shapes.push_back({.rows = rows, .n = n, .group_width = 48});
     }
@@ -233,20 +243,23 @@ TEST_CASE("a linear call for a range of columns computes those and touches no ot
     for (int32_t end : {begin + 16, begin + 64, 203}) {
       if (end > 203 || end <= begin) continue;
       for (int32_t rows : {1, 4, 9}) {
-        shapes.push_back({.rows = rows, .n = 203, .group_width = 16, .n_begin = begin, .n_end = end});
+        shapes.push_back(
+            {.rows = rows, .n = 203, .group_width = 16, .n_begin = begin, .n_end = end});
       }
     }
   }
   check_all(shapes);
 }
 
-TEST_CASE("every linear variant equals the reference on all widths of K up to 256 and some beyond") {
+TEST_CASE(
+    "every linear variant equals the reference on all widths of K up to 256 and some beyond") {
   std::vector<Shape> shapes;
   for (int32_t width = 16; width <= 256; width += 16) {
     shapes.push_back({.rows = 7, .n = 65, .group_width = width});
     shapes.push_back({.rows = 1, .n = 129, .group_width = width});
   }
-  for (int32_t width : {384, 768, 1008, 3072}) shapes.push_back({.rows = 8, .n = 70, .group_width = width});
+  for (int32_t width : {384, 768, 1008, 3072})
+    shapes.push_back({.rows = 8, .n = 70, .group_width = width});
   check_all(shapes);
 }
 
@@ -266,7 +279,8 @@ TEST_CASE("values of +-127 everywhere saturate no intermediate sum in any linear
   std::vector<Shape> shapes;
   for (int32_t width : {16, 64, 1024, 4096, 65536}) {
     for (int32_t rows : {1, 3, 6}) {
-      shapes.push_back({.rows = rows, .n = 20, .group_width = width, .values = Shape::Values::extremes});
+      shapes.push_back(
+          {.rows = rows, .n = 20, .group_width = width, .values = Shape::Values::extremes});
     }
   }
   for (const LinearKernel* kernel : kernels_of(heed::detect_isa())) {
@@ -294,8 +308,8 @@ TEST_CASE("all inputs and weights at one extreme give the largest sum exactly") 
       alignas(64) float bias[16] = {};
       float y[16];
       GuardedBuffer<uint8_t> scratch(heed::linear_scratch_bytes(k));
-      const LinearArgs args = {x.data(), k, &one, 1, 1, 1, k, packed.data(), w_scale, w_sum.data(),
-                               16, bias, y, 16};
+      const LinearArgs args = {x.data(),      k,       &one,         1,  1,    1, k,
+                               packed.data(), w_scale, w_sum.data(), 16, bias, y, 16};
       kernel->run(args, 0, 16, scratch.data());
       for (float value : y) CHECK(value == static_cast<float>(127 * 127 * k * sign));
     }
@@ -308,7 +322,11 @@ TEST_CASE("rows of x may overlap, lie apart and begin at any address") {
     for (ptrdiff_t step : {1, 16, 80, 131}) {
       for (Guard guard : {Guard::back, Guard::front}) {
         for (int32_t rows : {1, 6, 9}) {
-          shapes.push_back({.rows = rows, .n = 33, .group_width = 80, .x_step = step, .x_shift = shift,
+          shapes.push_back({.rows = rows,
+                            .n = 33,
+                            .group_width = 80,
+                            .x_step = step,
+                            .x_shift = shift,
                             .guard = guard});
         }
       }
@@ -320,13 +338,17 @@ TEST_CASE("rows of x may overlap, lie apart and begin at any address") {
 TEST_CASE("zero inputs give exactly the bias in every linear variant") {
   for (const LinearKernel* kernel : kernels_of(heed::detect_isa())) {
     INFO("kernel " << kernel->name);
-    CHECK(difference(*kernel, {.rows = 5, .n = 37, .group_width = 64, .values = Shape::Values::zeros}) == "");
+    CHECK(difference(*kernel,
+                     {.rows = 5, .n = 37, .group_width = 64, .values = Shape::Values::zeros}) ==
+          "");
   }
 }
 
-TEST_CASE("the comparison catches a linear kernel that is wrong by one bit or writes a column too many") {
+TEST_CASE(
+    "the comparison catches a linear kernel that is wrong by one bit or writes a column too many") {
   const LinearKernel one_bit = {
-      "one_bit", IsaSet(), [](const LinearArgs& args, int32_t n_begin, int32_t n_end, void* scratch) {
+      "one_bit", IsaSet(),
+      [](const LinearArgs& args, int32_t n_begin, int32_t n_end, void* scratch) {
         reference().run(args, n_begin, n_end, scratch);
         float& last = args.y[(args.rows - 1) * args.y_step + n_end - 1];
         uint32_t bits;
@@ -335,7 +357,8 @@ TEST_CASE("the comparison catches a linear kernel that is wrong by one bit or wr
         std::memcpy(&last, &bits, sizeof(bits));
       }};
   const LinearKernel too_wide = {
-      "too_wide", IsaSet(), [](const LinearArgs& args, int32_t n_begin, int32_t n_end, void* scratch) {
+      "too_wide", IsaSet(),
+      [](const LinearArgs& args, int32_t n_begin, int32_t n_end, void* scratch) {
         reference().run(args, n_begin, n_end, scratch);
         args.y[n_end] = 0.0f;
       }};

@@ -18,8 +18,9 @@ enum class Guard {
   front,  // the buffer's first byte is the first after an unmapped page
 };
 
-/// `count` elements of T, zeroed, touching the guard page of the chosen side. `shift_bytes` moves them
-/// away from that page, for misaligned pointers (up to shift_bytes of an overrun then go unseen).
+/// `count` elements of T, zeroed, touching the guard page of the chosen side. `shift_bytes` moves
+/// them away from that page, for misaligned pointers (up to shift_bytes of an overrun then go
+/// unseen).
 template <typename T>
 class GuardedBuffer {
  public:
