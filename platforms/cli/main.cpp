@@ -2,7 +2,9 @@
 // Exit codes: 0 done, 1 failed, 2 bad usage.
 
 #include <cstdio>
+#include <string>
 
+#include "engine/heed.h"
 #include "platforms/cli/commands.h"
 
 namespace {
@@ -14,7 +16,7 @@ constexpr int kFailed = 1, kBadUsage = 2;
 int main(int argc, char** argv) {
   CLI::App program{"heed runs int8 attention models on phones, Raspberry Pis and laptops", "heed"};
   program.require_subcommand(1);
-  program.set_version_flag("--version", "heed " HEED_VERSION);
+  program.set_version_flag("--version", std::string("heed ") + heed_version());
   program.footer("'heed COMMAND --help' tells more of each command.");
 #if HEED_HAVE_CONVERTER
   heed::cli::add_convert(program);

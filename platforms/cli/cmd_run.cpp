@@ -1,0 +1,328 @@
+// heed run: sounds, pictures or raw tensors in; words, labels or tensors out.
+
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "models/audio/resample.h"
+#include "models/image_classifier.h"
+#include "models/sound_classifier.h"
+#include "models/task_info.h"
+#include "models/tensors/npy.h"
+#include "platforms/cli/attention_drawing.h"
+#include "platforms/cli/commands.h"
+#include "platforms/cli/open_model.h"
+
+namespace heed::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Arguments {
+  std::string model;
+  std::vector<std::string> files, inputs;
+  RunOptions run;
+  std::string save, attention;
+  AttentionChoice choice;
+  size_t top = 5;
+  bool json = false;
+};
+
+double now_us() {
+  return std::chrono::duration<double, std::micro>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+NpyType npy_type(const heed_tensor& tensor) {
+  switch (tensor.type) {
+    case HEED_I32:
+      return NpyType::i32;
+    case HEED_I64:
+      return NpyType::i64;
+    case HEED_I8:
+      return NpyType::i8;
+    case HEED_U8:
+      return NpyType::u8;
+    case HEED_BOOL:
+      return NpyType::boolean;
+    default:
+      return NpyType::f32;
+  }
+}
+
+// Writes every output as FOLDER/[stem.]NAME.npy.
+void save_outputs(const TaskSession& task, const std::string& folder, const std::string& stem) {
+  std::error_code code;
+  std::filesystem::create_directories(folder, code);
+  if (code) throw CommandError("cannot make the folder '" + folder + "': " + code.message());
+  for (const heed_tensor& output : task.outputs()) {
+    std::string name = output.name, error;
+    for (char& c : name)
+      if (c == '/' || c == '\\' || c == ':') c = '_';
+    const std::vector<int64_t> shape(output.dims, output.dims + output.rank);
+    const std::string path =
+        (std::filesystem::path(folder) / ((stem.empty() ? "" : stem + ".") + name + ".npy"))
+            .string();
+    if (!write_npy(path, npy_type(output), shape, output.data, &error)) throw CommandError(error);
+  }
+}
+
+std::string picture_path(const Arguments& arguments, const std::string& file) {
+  if (arguments.files.size() == 1) return arguments.attention;
+  const std::filesystem::path path(arguments.attention);
+  return (path.parent_path() /
+          (path.stem().string() + "." + std::filesystem::path(file).stem().string() + ".png"))
+      .string();
+}
+
+void print_answers(const std::vector<Answer>& answers, const std::string& indent) {
+  for (const Answer& answer : answers) {
+    const std::string label = *answer.label ? answer.label : std::to_string(answer.index);
+    std::printf("%s%-24s %6.2f %%\n", indent.c_str(), label.c_str(),
+                100.0 * static_cast<double>(answer.probability));
+  }
+}
+
+Json answers_json(const std::vector<Answer>& answers) {
+  Json list = Json::array();
+  for (const Answer& answer : answers)
+    list.push_back(
+        {{"label", answer.label}, {"index", answer.index}, {"probability", answer.probability}});
+  return list;
+}
+
+void run_sound(const Arguments& arguments, SoundClassifier* spotter, const std::string& file,
+               const AttentionMap* map, bool answers_wanted) {
+  Sound sound;
+  std::string error;
+  if (!read_wav(file, &sound, &error)) throw CommandError(error);
+  if (!resample(&sound, spotter->sample_rate_hz(), &error))
+    throw CommandError("'" + file + "' " + error);
+  std::vector<float> probabilities(spotter->classes());
+  const size_t windows = spotter->windows(sound.samples.size());
+  Json object = {{"input", file}, {"windows", Json::array()}};
+  double spent_us = 0;
+  for (size_t w = 0; w < windows; ++w) {
+    const size_t at = w * spotter->hop_samples();
+    const double begin = now_us();
+    if (!spotter->listen(sound.samples.data() + at, sound.samples.size() - at, &error))
+      throw CommandError("'" + file + "': " + error);
+    spent_us += now_us() - begin;
+    if (!answers_wanted) continue;
+    spotter->probabilities(probabilities.data());
+    const std::vector<Answer> best =
+        spotter->task().best(probabilities.data(), probabilities.size(), arguments.top);
+    const double start_s = static_cast<double>(at) / spotter->sample_rate_hz();
+    if (arguments.json)
+      object["windows"].push_back({{"start_s", start_s}, {"answers", answers_json(best)}});
+    else if (windows == 1)
+      std::printf("%s\n", file.c_str()), print_answers(best, "  ");
+    else
+      std::printf("%s%8.3f s  %s (%.1f %%)\n", w == 0 ? (file + "\n").c_str() : "", start_s,
+                  *best[0].label ? best[0].label : std::to_string(best[0].index).c_str(),
+                  100.0 * static_cast<double>(best[0].probability));
+  }
+  object["latency_us"] = spent_us / static_cast<double>(windows);
+  if (arguments.json)
+    std::printf("%s\n", object.dump().c_str());
+  else if (!answers_wanted)
+    std::printf("%s: %.2f ms\n", file.c_str(), spent_us * 1e-3);
+  if (map == nullptr) return;
+  if (spotter->frames() == 0)
+    throw CommandError(
+        "--attention: the model takes the waveform itself, there is nothing to draw over");
+  const int32_t frames = spotter->frames();
+  const Image image =
+      sound_attention(spotter->features().data(), frames,
+                      static_cast<int32_t>(spotter->features().size()) / frames, *map);
+  if (!write_png(picture_path(arguments, file), image, &error)) throw CommandError(error);
+}
+
+void run_picture(const Arguments& arguments, ImageClassifier* classifier, const std::string& file,
+                 const AttentionMap* map) {
+  Image image;
+  std::string error;
+  if (!read_image(file, classifier->channels(), &image, &error)) throw CommandError(error);
+  std::vector<float> probabilities(classifier->classes());
+  const double begin = now_us();
+  if (!classifier->look(image, &error)) throw CommandError("'" + file + "': " + error);
+  const double spent_us = now_us() - begin;
+  classifier->probabilities(probabilities.data());
+  const std::vector<Answer> best =
+      classifier->task().best(probabilities.data(), probabilities.size(), arguments.top);
+  if (arguments.json) {
+    std::printf("%s\n",
+                Json{{"input", file}, {"answers", answers_json(best)}, {"latency_us", spent_us}}
+                    .dump()
+                    .c_str());
+  } else {
+    std::printf("%s\n", file.c_str());
+    print_answers(best, "  ");
+  }
+  if (map == nullptr) return;
+  if (!write_png(picture_path(arguments, file), picture_attention(classifier->seen(), *map),
+                 &error))
+    throw CommandError(error);
+}
+
+// Fills an input from an .npy file whose elements and shape must be the input's.
+void fill_input(const heed_tensor& input, const std::string& path) {
+  Npy npy;
+  std::string error;
+  if (!read_npy(path, &npy, &error)) throw CommandError(error);
+  const std::vector<int64_t> wanted(input.dims, input.dims + input.rank);
+  const bool integers = input.type == HEED_I32 || input.type == HEED_I64;
+  const bool npy_integers =
+      npy.type != NpyType::f32 && npy.type != NpyType::f64 && npy.type != NpyType::f16;
+  if (npy.shape != wanted || integers != npy_integers) {
+    std::string shape;
+    for (int64_t d : npy.shape) shape += (shape.empty() ? "" : ", ") + std::to_string(d);
+    throw CommandError("'" + path + "' holds " + (npy_integers ? "integers" : "floats") +
+                       " of shape [" + shape + "], but the input '" + input.name + "' is " +
+                       tensor_text(input));
+  }
+  if (input.type == HEED_F32) {
+    const std::vector<float> values = npy.floats();
+    std::memcpy(input.data, values.data(), input.bytes);
+  } else if (input.type == HEED_I64) {
+    const std::vector<int64_t> values = npy.integers();
+    std::memcpy(input.data, values.data(), input.bytes);
+  } else if (npy.bytes.size() == input.bytes) {
+    std::memcpy(input.data, npy.bytes.data(), input.bytes);
+  } else {
+    throw CommandError("'" + path + "' has elements of another width than the input '" +
+                       input.name + "', which is " + tensor_text(input));
+  }
+}
+
+void run_tensors(const Arguments& arguments, const Model& model) {
+  TaskSession task;
+  std::string error;
+  if (!task.create(model.get(), arguments.run.engine(), arguments.run.entry_point, &error))
+    throw CommandError(error);
+  std::vector<bool> filled(task.inputs().size(), false);
+  for (const std::string& text : arguments.inputs) {
+    const auto [name, path] = name_and_value("--input", text);
+    bool found = false;
+    std::string known;
+    for (size_t i = 0; i < task.inputs().size(); ++i) {
+      known += std::string(i == 0 ? "" : ", ") + task.inputs()[i].name;
+      if (task.inputs()[i].name != name) continue;
+      fill_input(task.inputs()[i], path);
+      filled[i] = found = true;
+    }
+    if (!found)
+      throw CommandError("--input: the model has no input '" + name + "'; it has " + known);
+  }
+  for (size_t i = 0; i < filled.size(); ++i)
+    if (!filled[i])
+      throw CommandError(std::string("--input: nothing was given for the input '") +
+                         task.inputs()[i].name + "', " + tensor_text(task.inputs()[i]));
+  const double begin = now_us();
+  if (!task.run(&error)) throw CommandError(error);
+  const double spent_us = now_us() - begin;
+  if (!arguments.save.empty()) save_outputs(task, arguments.save, "");
+  Json object = {{"outputs", Json::array()}, {"latency_us", spent_us}};
+  for (const heed_tensor& output : task.outputs()) {
+    object["outputs"].push_back({{"name", output.name}, {"type", tensor_text(output)}});
+    if (!arguments.json) std::printf("%s: %s\n", output.name, tensor_text(output).c_str());
+  }
+  if (arguments.json)
+    std::printf("%s\n", object.dump().c_str());
+  else
+    std::printf("%.2f ms\n", spent_us * 1e-3);
+}
+
+// Every file in turn; a file that cannot be used is reported and the others still run.
+template <class RunOne>
+void each_file(const Arguments& arguments, const TaskSession& task, RunOne run_one) {
+  size_t failed = 0;
+  for (const std::string& file : arguments.files) {
+    try {
+      run_one(file);
+      if (!arguments.save.empty())
+        save_outputs(
+            task, arguments.save,
+            arguments.files.size() == 1 ? "" : std::filesystem::path(file).stem().string());
+    } catch (const CommandError& error) {
+      if (arguments.files.size() == 1) throw;
+      std::fflush(stdout);
+      std::fprintf(stderr, "heed: %s\n", error.what());
+      ++failed;
+    }
+  }
+  if (failed != 0)
+    throw CommandError(std::to_string(failed) + " of " + std::to_string(arguments.files.size()) +
+                       " inputs failed");
+}
+
+void run_command(const Arguments& arguments) {
+  const Model model = open_model(arguments.model);
+  if (!arguments.inputs.empty()) return run_tensors(arguments, model);
+  if (arguments.files.empty())
+    throw CommandError("nothing to run on: give files, or tensors with --input NAME=FILE.npy");
+  const std::string kind = task_kind(*model.get());
+  const heed_options options = arguments.run.engine();
+  AudioTask audio;
+  ImagePreprocessConfig image;
+  AttentionMap map;
+  std::string error;
+  const bool draw = !arguments.attention.empty();
+  if (audio_task(*model.get(), &audio)) {
+    SoundClassifier spotter;
+    if (!spotter.create(model.get(), options, arguments.run.entry_point, &error))
+      throw CommandError(error);
+    if (draw)
+      map.tap(model, spotter.task().session(), spotter.task().entry_point(), arguments.choice);
+    each_file(arguments, spotter.task(), [&](const std::string& file) {
+      run_sound(arguments, &spotter, file, draw ? &map : nullptr, kind != "features");
+    });
+  } else if (image_task(*model.get(), &image)) {
+    ImageClassifier classifier;
+    if (!classifier.create(model.get(), options, arguments.run.entry_point, &error))
+      throw CommandError(error);
+    if (draw)
+      map.tap(model, classifier.task().session(), classifier.task().entry_point(),
+              arguments.choice);
+    each_file(arguments, classifier.task(), [&](const std::string& file) {
+      run_picture(arguments, &classifier, file, draw ? &map : nullptr);
+    });
+  } else {
+    throw CommandError("'" + arguments.model +
+                       "' carries no task, so a file means nothing to it: convert it with --task, "
+                       "or give tensors with --input NAME=FILE.npy");
+  }
+}
+
+}  // namespace
+
+void add_run(CLI::App& program) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command =
+      program.add_subcommand("run", "Run a model on sounds, pictures or raw tensors");
+  command->add_option("model", arguments->model, "The .heed file")->required();
+  command->add_option("files", arguments->files,
+                      "wav, png or jpg files, as the model's task wants");
+  command->add_option("--input", arguments->inputs,
+                      "NAME=FILE.npy: a raw input tensor; one for each input");
+  command->add_option("--save", arguments->save,
+                      "Write each output as DIR/NAME.npy (DIR/FILE.NAME.npy for several files)");
+  command->add_option("--attention", arguments->attention,
+                      "Draw what the model attended to as a PNG");
+  command->add_option("--attention-layer", arguments->choice.layer,
+                      "Which attention layer (default: the last)");
+  command->add_option("--attention-head", arguments->choice.head,
+                      "Which head (default: the mean of all)");
+  command->add_option("--attention-query", arguments->choice.query,
+                      "Which query (default: the class token, or the mean of all)");
+  command->add_option("--top", arguments->top, "How many answers to print")->capture_default_str();
+  command->add_flag("--json", arguments->json, "Print one JSON object per input and line");
+  arguments->run.add_to(command);
+  command->callback([arguments] { run_command(*arguments); });
+}
+
+}  // namespace heed::cli
