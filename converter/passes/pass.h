@@ -13,23 +13,23 @@ namespace heed::passes {
 
 /// One rewrite: which source nodes became what.
 struct Fusion {
-  std::string pass;                // the pass's name
-  std::string op;                  // the fused op: "Linear", "Attention", ...
-  std::string node;                // the name of the new node
-  std::vector<std::string> from;   // the names of the nodes it replaces
+  std::string pass;               // the pass's name
+  std::string op;                 // the fused op: "Linear", "Attention", ...
+  std::string node;               // the name of the new node
+  std::vector<std::string> from;  // the names of the nodes it replaces
 };
 
 /// Something that looked like a pattern and was not: why, in a sentence that names the node.
 struct NearMiss {
   std::string pass;
   graph::NodeId node = graph::kNoNode;
-  std::string why;                 // "MatMul 'x' is no attention: its scale is not a constant"
+  std::string why;  // "MatMul 'x' is no attention: its scale is not a constant"
 };
 
 /// A node of the finished graph that no fused op took.
 struct GeneralNode {
   std::string node, op;
-  std::string why;                 // of the near miss it belongs to; empty where nothing was tried
+  std::string why;  // of the near miss it belongs to; empty where nothing was tried
 };
 
 /// What the passes did to one graph: the material of a dry run.
@@ -58,7 +58,7 @@ class PassReport {
 
 struct Pass {
   const char* name;
-  const char* what;                // what it does, in one sentence
+  const char* what;  // what it does, in one sentence
   /// Rewrites the graph; gives whether it changed anything. The graph is sorted and has the shape
   /// of every value, before and after.
   bool (*run)(graph::Graph& graph, PassReport& report);

@@ -1,0 +1,104 @@
+// What follows a linear layer or convolution and can be done by it: constant factors and additions
+// per output go into its weights and bias, an activation into its epilogue.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "converter/passes/passes.h"
+#include "converter/passes/rewrite.h"
+
+namespace heed::passes {
+namespace {
+
+constexpr const char* kPass = "absorb_epilogues";
+
+bool has_weights(const Node& node) {
+  return !node.dead && node.domain == kFusedDomain &&
+         (node.op == "Linear" || node.op == "FramesLinear" || node.op == "SignalLinear" ||
+          node.op == "Conv");
+}
+
+bool is_bare(const Node& node) {
+  return node.string_or("activation", "").empty() && input_of(node, 3) == kNoValue;
+}
+
+/// The layer with `next`'s work in it takes over next's output.
+void take_over(Graph& graph, PassReport& report, NodeId layer, NodeId next) {
+  const ValueId output = graph.node(next).outputs[0];
+  const std::string what = graph.node(next).name;
+  graph.take_output(layer, 0, output);
+  graph.erase(next);
+  report.fused(kPass, graph.node(layer).op.c_str(), graph.node(layer).name, {what});
+}
+
+/// The constant one value per output of the layer that `next` combines with it; empty where it is
+/// none.
+std::vector<float> constant_per_output(const Graph& graph, const Node& next, ValueId y) {
+  const auto operand = constant_operand(graph, next);
+  const Shape& shape = shape_of(graph, y);
+  if (!operand || operand->other != y || shape_of(graph, next.outputs[0]) != shape) return {};
+  return per_channel(graph, operand->constant, shape.back()).value_or(std::vector<float>());
+}
+
+std::vector<float> bias_of(const Graph& graph, const Node& layer, size_t n) {
+  const Constant* bias = floats_of(graph, input_of(layer, 2));
+  return bias != nullptr ? bias->f32 : std::vector<float>(n, 0.0f);
+}
+
+void set_constant(Graph& graph, NodeId layer, size_t index, const char* part, Shape shape,
+                  std::vector<float> data) {
+  const std::string name = graph.node(layer).name + part;
+  graph.set_input(layer, index, add_floats(graph, name, std::move(shape), std::move(data)));
+}
+
+bool absorb_scale(Graph& graph, NodeId layer, const std::vector<float>& factors) {
+  const Node node = graph.node(layer);
+  const ConstantPtr weight = graph.value(node.inputs[1]).constant;
+  std::vector<float> scaled = weight->f32;
+  const size_t n = factors.size(), per_output = scaled.size() / n;
+  for (size_t i = 0; i < scaled.size(); ++i) scaled[i] *= factors[i / per_output];
+  set_constant(graph, layer, 1, "/weight", weight->shape, std::move(scaled));
+  if (input_of(node, 2) != kNoValue) {
+    std::vector<float> bias = bias_of(graph, node, n);
+    for (size_t i = 0; i < n; ++i) bias[i] *= factors[i];
+    set_constant(graph, layer, 2, "/bias", {static_cast<int64_t>(n)}, std::move(bias));
+  }
+  return true;
+}
+
+bool absorb_next(Graph& graph, PassReport& report, NodeId id) {
+  const Node layer = graph.node(id);
+  if (!has_weights(layer) || !is_bare(layer)) return false;
+  const ValueId y = layer.outputs[0];
+  const NodeId user = graph.only_user(y);
+  if (user == kNoNode) return false;
+  const Node next = graph.node(user);
+  if (next.is("Activation", kFusedDomain)) {
+    const std::string kind = next.string_or("activation", "");
+    if (layer.op == "Conv" && kind != "Relu") return false;
+    graph.node(id).attributes["activation"] = kind;
+    take_over(graph, report, id, user);
+    return true;
+  }
+  if (!next.is("Mul") && !next.is("Add")) return false;
+  const std::vector<float> constant = constant_per_output(graph, next, y);
+  if (constant.empty()) return false;
+  if (next.is("Mul")) {
+    absorb_scale(graph, id, constant);
+  } else {
+    std::vector<float> bias = bias_of(graph, layer, constant.size());
+    for (size_t i = 0; i < bias.size(); ++i) bias[i] += constant[i];
+    set_constant(graph, id, 2, "/bias", {static_cast<int64_t>(bias.size())}, std::move(bias));
+  }
+  take_over(graph, report, id, user);
+  return true;
+}
+
+}  // namespace
+
+bool absorb_epilogues(Graph& graph, PassReport& report) {
+  return rewrite_to_rest(graph, [&](Graph& g, NodeId id) { return absorb_next(g, report, id); });
+}
+
+}  // namespace heed::passes

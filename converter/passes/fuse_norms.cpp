@@ -1,0 +1,176 @@
+// LayerNormalization, RMSNormalization and their decomposed spellings -> Norm.
+
+#include <optional>
+
+#include "converter/passes/passes.h"
+#include "converter/passes/rewrite.h"
+
+namespace heed::passes {
+namespace {
+
+constexpr const char* kPass = "fuse_norms";
+
+/// A mean over the last dimension that keeps it as a one.
+bool is_row_mean(const Graph& graph, const Node& node) {
+  if (!node.is("ReduceMean") || node.int_or("keepdims", 1) == 0) return false;
+  const auto axes = reduced_axes(graph, node);
+  const int64_t last = static_cast<int64_t>(shape_of(graph, node.inputs[0]).size()) - 1;
+  return axes && *axes == std::vector<int64_t>{last};
+}
+
+/// x where value = x - mean(x); kNoValue otherwise.
+ValueId centred_from(const Graph& graph, ValueId value) {
+  const Node* sub = graph.producer(value, "Sub");
+  if (sub == nullptr) return kNoValue;
+  const NodeId mean = graph.producer_id(sub->inputs[1]);
+  if (mean == kNoNode || !is_row_mean(graph, graph.node(mean))) return kNoValue;
+  return graph.node(mean).inputs[0] == sub->inputs[0] ? sub->inputs[0] : kNoValue;
+}
+
+/// sqrt(mean(base^2) + epsilon): the divisor of a norm.
+struct Deviation {
+  ValueId base;
+  float epsilon;
+};
+
+std::optional<Deviation> deviation_of(const Graph& graph, ValueId value) {
+  const Node* root = graph.producer(value, "Sqrt");
+  const Node* add = root == nullptr ? nullptr : graph.producer(root->inputs[0], "Add");
+  if (add == nullptr) return std::nullopt;
+  const auto operand = scalar_operand(graph, *add);
+  if (!operand) return std::nullopt;
+  const NodeId mean = graph.producer_id(operand->other);
+  if (mean == kNoNode || !is_row_mean(graph, graph.node(mean))) return std::nullopt;
+  const Node* square = graph.producer(graph.node(mean).inputs[0], "Mul");
+  if (square == nullptr || square->inputs[0] != square->inputs[1]) return std::nullopt;
+  return Deviation{square->inputs[0], operand->scalar};
+}
+
+/// The normalised value d / deviation or d * (1 / deviation) of a node: {d, deviation}.
+std::optional<std::pair<ValueId, Deviation>> normalised(const Graph& graph, const Node& node) {
+  if (node.is("Div")) {
+    if (auto deviation = deviation_of(graph, node.inputs[1])) {
+      return std::pair(node.inputs[0], *deviation);
+    }
+  }
+  if (!node.is("Mul")) return std::nullopt;
+  for (size_t i = 0; i < 2; ++i) {
+    const Node* inverse = graph.producer(node.inputs[i], "Reciprocal");
+    if (inverse == nullptr) continue;
+    if (auto deviation = deviation_of(graph, inverse->inputs[0])) {
+      return std::pair(node.inputs[1 - i], *deviation);
+    }
+  }
+  return std::nullopt;
+}
+
+/// The constant [N] that the only user of `value` multiplies by (or adds); moves `value` past it.
+std::optional<std::vector<float>> next_constant(const Graph& graph, ValueId& value, const char* op,
+                                                std::vector<std::string>& names) {
+  const NodeId user = graph.only_user(value);
+  if (user == kNoNode || !graph.node(user).is(op)) return std::nullopt;
+  const Node& node = graph.node(user);
+  const auto operand = constant_operand(graph, node);
+  const Shape& shape = shape_of(graph, value);
+  if (!operand || shape_of(graph, node.outputs[0]) != shape) return std::nullopt;
+  auto constant = per_channel(graph, operand->constant, shape.back());
+  if (!constant) return std::nullopt;
+  names.push_back(node.name);
+  value = node.outputs[0];
+  return constant;
+}
+
+bool fuse_decomposed(Graph& graph, PassReport& report, NodeId id) {
+  const Node node = graph.node(id);
+  const auto match = normalised(graph, node);
+  if (!match) return false;
+  const auto& [dividend, deviation] = *match;
+  ValueId x = centred_from(graph, deviation.base);
+  const bool is_layer = x != kNoValue;
+  if (is_layer) {
+    if (dividend != deviation.base && centred_from(graph, dividend) != x) return false;
+  } else {
+    x = deviation.base;
+    if (dividend != x) {
+      report.missed(
+          kPass, id,
+          node.op + " '" + node.name + "' is no norm: what it divides is not what it measured");
+      return false;
+    }
+  }
+  const int64_t n = shape_of(graph, x).back();
+  std::vector<std::string> names = {node.name};
+  ValueId end = node.outputs[0];
+  auto gamma = next_constant(graph, end, "Mul", names);
+  auto beta = next_constant(graph, end, "Add", names);
+  const std::string name = names.back();
+  if (!gamma) gamma = std::vector<float>(static_cast<size_t>(n), 1.0f);
+  std::vector<ValueId> inputs = {x, add_floats(graph, name + "/gamma", {n}, *gamma)};
+  if (beta) inputs.push_back(add_floats(graph, name + "/beta", {n}, *beta));
+  replace(graph, end,
+          fused_node(
+              "Norm", name, inputs,
+              {{"kind", std::string(is_layer ? "layer" : "rms")}, {"epsilon", deviation.epsilon}}));
+  report.fused(kPass, "Norm", name, names);
+  return true;
+}
+
+// LayerNormalization; RMSNormalization; SimplifiedLayerNormalization (ONNX Runtime's RMS norm).
+bool fuse_named(Graph& graph, PassReport& report, NodeId id) {
+  const Node node = graph.node(id);
+  const bool is_layer = node.is("LayerNormalization");
+  if (!is_layer && !node.is("RMSNormalization") && !node.is("SimplifiedLayerNormalization") &&
+      !node.is("SimplifiedLayerNormalization", "com.microsoft")) {
+    return false;
+  }
+  const auto miss = [&](const char* why) {
+    report.missed(kPass, id, node.op + " '" + node.name + "' stays general: " + why);
+    return false;
+  };
+  for (size_t i = 1; i < node.outputs.size(); ++i) {
+    const ValueId output = node.outputs[i];
+    if (output == kNoValue) continue;
+    if (!graph.value(output).users.empty() || graph.is_output(output)) {
+      return miss("its mean or deviation is used");
+    }
+  }
+  const Shape shape = shape_of(graph, node.inputs[0]);
+  const int64_t axis = axis_of(node.int_or("axis", -1), shape.size());
+  Shape rows(shape.begin(), shape.begin() + axis);
+  rows.push_back(element_count(Shape(shape.begin() + axis, shape.end())));
+  const Constant* gamma = floats_of(graph, input_of(node, 1));
+  const Constant* beta = floats_of(graph, input_of(node, 2));
+  if (gamma == nullptr) return miss("its scale is not a constant");
+  if (beta == nullptr && input_of(node, 2) != kNoValue) return miss("its shift is not a constant");
+  const int64_t n = rows.back();
+  if (gamma->elements() != n || (beta != nullptr && beta->elements() != n)) {
+    return miss("its scale is not one value per column");
+  }
+  std::vector<ValueId> inputs = {emit_reshape(graph, node.inputs[0], rows, node.name + "/rows"),
+                                 emit_reshape(graph, node.inputs[1], {n}, node.name + "/gamma")};
+  if (beta != nullptr) {
+    inputs.push_back(emit_reshape(graph, node.inputs[2], {n}, node.name + "/beta"));
+  }
+  Node norm = fused_node("Norm", node.name, inputs,
+                         {{"kind", std::string(is_layer ? "layer" : "rms")},
+                          {"epsilon", node.float_or("epsilon", 1e-5f)}});
+  if (rows == shape) {
+    replace(graph, node.outputs[0], std::move(norm));
+  } else {
+    const ValueId flat = emit(graph, std::move(norm), rows);
+    const ValueId target = add_ints(graph, node.name + "/shape", shape);
+    replace(graph, node.outputs[0], onnx_node("Reshape", node.name, {flat, target}));
+  }
+  report.fused(kPass, "Norm", node.name, {node.name});
+  return true;
+}
+
+}  // namespace
+
+bool fuse_norms(Graph& graph, PassReport& report) {
+  return rewrite_to_rest(graph, [&](Graph& g, NodeId id) {
+    return fuse_named(g, report, id) || fuse_decomposed(g, report, id);
+  });
+}
+
+}  // namespace heed::passes
