@@ -10,8 +10,8 @@ namespace heed {
 
 class ConvertError : public std::runtime_error {
  public:
-  /// what: the fault in one sentence. where: the file, or the node as in node_label(); may be empty.
-  /// remedy: what the user can do; may be empty. The exception's text is "where: what. remedy".
+  /// fault: one sentence. place: the file, or the node as in node_label(); may be empty.
+  /// advice: what the user can do; may be empty. The exception's text is "where: what. remedy".
   explicit ConvertError(std::string fault, std::string place = "", std::string advice = "")
       : std::runtime_error(join(fault, place, advice)),
         fault_(std::move(fault)),

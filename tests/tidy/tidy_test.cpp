@@ -76,7 +76,8 @@ IncludeLaw read_law() {
     const size_t colon = line.find(':');
     std::string who = line.substr(0, colon);
     std::istringstream words(line.substr(colon + 1));
-    const std::vector<std::string> what{std::istream_iterator<std::string>(words), {}};
+    std::vector<std::string> what;
+    for (std::string word; words >> word;) what.push_back(word);
     if (starts_with(who, "library "))
       law.libraries[who.substr(8)] = what;
     else

@@ -1,0 +1,28 @@
+# cmake -DNM=.. -DOBJECTS=<list file> -P isa_symbols.cmake
+#
+# An object compiled for one instruction set must not define a weak symbol: the linker may keep that
+# copy of an inline function for the whole program, which then dies on an older CPU.
+file(STRINGS ${OBJECTS} objects)
+set(checked 0)
+set(findings "")
+foreach(object ${objects})
+  if(NOT object MATCHES "_(avx2|avxvnni|avx512|avx512vnni|neon|dotprod|i8mm)\\.cpp")
+    continue()
+  endif()
+  execute_process(COMMAND ${NM} --defined-only ${object} OUTPUT_VARIABLE symbols RESULT_VARIABLE code)
+  if(NOT code EQUAL 0)
+    message(FATAL_ERROR "${NM} cannot read ${object}")
+  endif()
+  math(EXPR checked "${checked} + 1")
+  string(REGEX MATCHALL "[0-9a-f]+ [WVu] [^\n]+" weak "${symbols}")
+  if(weak)
+    string(APPEND findings "\n  ${object}: ${weak}")
+  endif()
+endforeach()
+if(checked LESS 3)
+  message(FATAL_ERROR "only ${checked} objects were checked")
+endif()
+if(findings)
+  message(FATAL_ERROR "Weak symbols in objects of one instruction set:${findings}")
+endif()
+message(STATUS "${checked} objects define no weak symbol")
