@@ -6,12 +6,36 @@ namespace heed {
 #if HEED_HAVE_AVX512VNNI
 extern const AttentionKernel kAttentionAvx512Vnni;
 #endif
+#if HEED_HAVE_AVXVNNI
+extern const AttentionKernel kAttentionAvxVnni;
+#endif
+#if HEED_HAVE_AVX2
+extern const AttentionKernel kAttentionAvx2;
+#endif
+#if HEED_HAVE_DOTPROD
+extern const AttentionKernel kAttentionDotprod;
+#endif
+#if HEED_HAVE_NEON
+extern const AttentionKernel kAttentionNeon;
+#endif
 extern const AttentionKernel kAttentionReference;
 
 namespace {
 constexpr const AttentionKernel* kKernels[] = {
 #if HEED_HAVE_AVX512VNNI
     &kAttentionAvx512Vnni,
+#endif
+#if HEED_HAVE_AVXVNNI
+    &kAttentionAvxVnni,
+#endif
+#if HEED_HAVE_AVX2
+    &kAttentionAvx2,
+#endif
+#if HEED_HAVE_DOTPROD
+    &kAttentionDotprod,
+#endif
+#if HEED_HAVE_NEON
+    &kAttentionNeon,
 #endif
     &kAttentionReference,
 };

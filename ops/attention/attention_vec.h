@@ -222,6 +222,21 @@ void pack_values(const AttentionRows& values, void* packed) {
   for (; d < width; d += V::kLanes) pack_value_channels<V, false>(values, d, packed);
 }
 
+/// V::transpose from V::transpose4: 16 rows of `groups` lanes become `groups` rows of 16 keys.
+template <class V>
+HEED_INLINE void transpose_by_four(const int32_t* rows, int32_t step, int32_t* out,
+                                   int32_t groups) {
+  int32_t g = 0;
+  for (; g + 4 <= groups; g += 4) {
+    repeat<4>([&](auto i) HEED_LAMBDA_INLINE {
+      V::transpose4(rows + 4 * i * step + g, step, out + g * kBlock + 4 * i);
+    });
+  }
+  for (; g < groups; ++g) {
+    for (int32_t n = 0; n < kBlock; ++n) out[g * kBlock + n] = rows[n * step + g];
+  }
+}
+
 // --- dot products ----------------------------------------------------------------------------
 
 /// R rows against C vectors of V::kLanes columns.
@@ -563,10 +578,10 @@ void run(const AttentionArgs& args, void* scratch) {
     block.all_begin = bottom.begin;
     block.all_end = top.end;
     if (block.begin >= block.end) block.begin = block.end = 0;  // nothing in sight
-    if (V::kRows > 1 && block.rows == 1) {
+    if (V::kRows > 3 && block.rows > 1 && block.rows <= V::kRows / 2) {
+      run_block<V, larger(V::kRows / 2, 1)>(args, block);
+    } else if (block.rows == 1) {
       run_block<V, 1>(args, block);
-    } else if (V::kRows > 3 && block.rows <= V::kRows / 2) {
-      run_block<V, V::kRows / 2>(args, block);
     } else {
       run_block<V, V::kRows>(args, block);
     }

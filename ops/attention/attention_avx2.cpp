@@ -1,0 +1,73 @@
+// AVX2 has no exact product of unsigned and signed bytes, so bytes are widened to 16 bits: the even
+// and the odd ones of each group of four, twice the multiplies but none of them saturates.
+
+#include <immintrin.h>
+
+#include "ops/attention/attention_ymm.h"
+
+namespace heed {
+extern const AttentionKernel kAttentionAvx2;
+
+namespace {
+
+struct Avx2 : Ymm {
+  struct Words {
+    I even, odd;
+  };
+  using Sums = I;
+  using Operand = Words;
+  using Columns = Words;
+  static constexpr int32_t kRows = 4;
+  static constexpr int32_t kOperandBytes = 8;
+
+  static HEED_INLINE Words widen(I bytes) {
+    return {_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8), _mm256_srai_epi16(bytes, 8)};
+  }
+  static HEED_INLINE I add_signed(I sum, I bytes) {
+    const I ones = _mm256_set1_epi8(1);
+    return _mm256_add_epi32(
+        sum, _mm256_madd_epi16(_mm256_maddubs_epi16(ones, bytes), _mm256_set1_epi16(1)));
+  }
+  static HEED_INLINE I add_unsigned(I sum, I bytes) {
+    const I ones = _mm256_set1_epi8(1);
+    return _mm256_add_epi32(
+        sum, _mm256_madd_epi16(_mm256_maddubs_epi16(bytes, ones), _mm256_set1_epi16(1)));
+  }
+  /// Each group as two pairs of words, side by side.
+  static HEED_INLINE void store_words(uint8_t* out, I even, I odd) {
+    const I low = _mm256_unpacklo_epi32(even, odd);
+    const I high = _mm256_unpackhi_epi32(even, odd);
+    store_bytes(out, _mm256_permute2x128_si256(low, high, 0x20));
+    store_bytes(out + 32, _mm256_permute2x128_si256(low, high, 0x31));
+  }
+  static HEED_INLINE void store_query(uint8_t* out, I bytes) {
+    const Words words = widen(bytes);
+    store_words(out, words.even, words.odd);
+  }
+  static HEED_INLINE void store_probabilities(uint8_t* out, I bytes) {
+    store_words(out, _mm256_and_si256(bytes, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(bytes, 8));
+  }
+  static HEED_INLINE Operand operand(const uint8_t* a) {
+    int32_t pair[2];
+    memcpy(pair, a, sizeof(pair));
+    return {_mm256_set1_epi32(pair[0]), _mm256_set1_epi32(pair[1])};
+  }
+  static HEED_INLINE Columns columns(const int8_t* b, ptrdiff_t) { return widen(load_bytes(b)); }
+  static HEED_INLINE Sums dot(Sums sums, const Operand& a, const Columns& b) {
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a.even, b.even));
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(a.odd, b.odd));
+  }
+  static HEED_INLINE Sums start_scores(const int32_t*) { return zero(); }
+  static HEED_INLINE F score_offset(F scale) { return scale; }  // not needed
+  static HEED_INLINE F score(Sums sums, F scale, F) { return mul(_mm256_cvtepi32_ps(sums), scale); }
+  static HEED_INLINE Sums start_values() { return zero(); }
+  static HEED_INLINE F weighted(Sums sums, const int32_t*, const int32_t*) {
+    return _mm256_cvtepi32_ps(sums);
+  }
+};
+
+}  // namespace
+
+const AttentionKernel kAttentionAvx2 = make_attention<Avx2>("avx2", Isa::avx2);
+
+}  // namespace heed

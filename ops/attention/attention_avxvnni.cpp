@@ -1,0 +1,56 @@
+#include <immintrin.h>
+
+#include "ops/attention/attention_ymm.h"
+
+namespace heed {
+extern const AttentionKernel kAttentionAvxVnni;
+
+namespace {
+
+struct AvxVnni : Ymm {
+  using Sums = I;
+  using Operand = I;
+  using Columns = I;
+  static constexpr int32_t kRows = 6;  // 6 x 2 sums, 2 columns and a row: 15 of 16 registers
+  static constexpr int32_t kOperandBytes = 4;
+
+  static HEED_INLINE I add_signed(I sum, I bytes) {
+    return _mm256_dpbusd_avx_epi32(sum, _mm256_set1_epi8(1), bytes);
+  }
+  static HEED_INLINE I add_unsigned(I sum, I bytes) {
+    return _mm256_dpbusd_avx_epi32(sum, bytes, _mm256_set1_epi8(1));
+  }
+  // The row's operand is unsigned, so queries carry 128 too much.
+  static HEED_INLINE void store_query(uint8_t* out, I bytes) {
+    store_bytes(out, _mm256_xor_si256(bytes, _mm256_set1_epi8(-128)));
+  }
+  static HEED_INLINE void store_probabilities(uint8_t* out, I bytes) { store_bytes(out, bytes); }
+  static HEED_INLINE Operand operand(const uint8_t* a) {
+    int32_t group;
+    memcpy(&group, a, sizeof(group));
+    return _mm256_set1_epi32(group);
+  }
+  static HEED_INLINE Columns columns(const int8_t* b, ptrdiff_t) { return load_bytes(b); }
+  static HEED_INLINE Sums dot(Sums sums, Operand a, Columns b) {
+    return _mm256_dpbusd_avx_epi32(sums, a, b);
+  }
+  static HEED_INLINE Sums start_scores(const int32_t* key_sum) {
+    return _mm256_sub_epi32(_mm256_set1_epi32(kRounderBits), _mm256_slli_epi32(load(key_sum), 7));
+  }
+  /// Sums began at the bits of kRounder, so as floats they are kRounder + s.
+  static HEED_INLINE F score_offset(F scale) { return mul(scale, set(-kRounder)); }
+  static HEED_INLINE F score(Sums sums, F scale, F offset) {
+    return fma(_mm256_castsi256_ps(sums), scale, offset);
+  }
+  static HEED_INLINE Sums start_values() { return zero(); }
+  static HEED_INLINE F weighted(Sums sums, const int32_t*, const int32_t*) {
+    return _mm256_cvtepi32_ps(sums);
+  }
+};
+
+}  // namespace
+
+const AttentionKernel kAttentionAvxVnni =
+    make_attention<AvxVnni>("avxvnni", Isa::avx2 | Isa::avxvnni);
+
+}  // namespace heed
