@@ -1,0 +1,332 @@
+// core = softmax(scale * q k^T + mask) v for each batch and head, then the row epilogue.
+//
+// First the threads pack the keys and values of every (batch, kv head) into shared scratch; then
+// each takes blocks of query rows, runs all heads of a block side by side and finishes its rows in
+// the cache. With too few rows for that the threads share the heads instead, and the rows are
+// finished in a last phase.
+
+#include <cmath>
+#include <cstring>
+#include <new>
+
+#include "engine/nodes/node_list.h"
+#include "engine/nodes/op_check.h"
+#include "engine/nodes/row_epilogue.h"
+#include "engine/nodes/tiles.h"
+#include "ops/attention/attention.h"
+
+namespace heed {
+namespace {
+
+constexpr size_t kQ = 0, kK = 1, kV = 2, kMask = 3;
+constexpr int64_t kParallelWork = 1 << 18;  // multiply-adds below which threads are not worth waking
+constexpr int64_t kSizeMax = INT32_MAX / 4;
+
+struct AttentionShape {
+  int32_t batch, queries, keys, heads, kv_heads, head_width, value_width;
+  int32_t width() const { return heads * value_width; }
+  int64_t rows() const { return int64_t{batch} * queries; }
+  int64_t multiply_adds() const {
+    return rows() * keys * heads * (int64_t{head_width} + value_width);
+  }
+  size_t keys_bytes() const { return attention_keys_bytes(keys, head_width); }
+  size_t values_bytes() const { return attention_values_bytes(keys, value_width); }
+  size_t packed_bytes() const {
+    return static_cast<size_t>(batch) * static_cast<size_t>(kv_heads) *
+           (keys_bytes() + values_bytes());
+  }
+};
+
+AttentionShape shape_of(const fb::AttentionOptions& o) {
+  const uint32_t value_width = o.value_width() ? o.value_width() : o.head_width();
+  return {static_cast<int32_t>(o.batch()),      static_cast<int32_t>(o.queries()),
+          static_cast<int32_t>(o.keys()),       static_cast<int32_t>(o.heads()),
+          static_cast<int32_t>(o.kv_heads()),   static_cast<int32_t>(o.head_width()),
+          static_cast<int32_t>(value_width)};
+}
+
+Status verify_sizes(const OpCheck& check, const fb::AttentionOptions& o) {
+  const int64_t value_width = o.value_width() ? o.value_width() : o.head_width();
+  HEED_TRY(check.require(o.batch() >= 1 && o.queries() >= 1 && o.heads() >= 1 &&
+                             static_cast<int64_t>(o.batch()) * o.queries() <= kSizeMax,
+                         "attention without queries or heads"));
+  HEED_TRY(check.require(o.keys() >= 1 && o.keys() <= kAttentionKeysMax,
+                         "attention over too many keys or none", kAttentionKeysMax, o.keys()));
+  HEED_TRY(check.require(o.head_width() >= 1 && o.head_width() <= kAttentionWidthMax,
+                         "attention heads are too wide", kAttentionWidthMax, o.head_width()));
+  HEED_TRY(check.require(value_width <= kSizeMax &&
+                             static_cast<int64_t>(o.heads()) * value_width <= kSizeMax,
+                         "attention values are too wide", kSizeMax, value_width));
+  HEED_TRY(check.require(o.kv_heads() >= 1 && o.heads() % o.kv_heads() == 0,
+                         "attention heads do not share their keys evenly", o.heads(),
+                         o.kv_heads()));
+  HEED_TRY(check.require(std::isfinite(o.scale()) && o.scale() > 0,
+                         "the scale of attention must be positive"));
+  return check.require(o.window() <= kSizeMax && (!o.causal() || o.keys() >= o.queries()),
+                       "causal attention has fewer keys than queries", o.queries(), o.keys());
+}
+
+/// `heads` heads, `width` wide each, begin at `column` of each of `rows` rows.
+Status verify_rows(const OpCheck& check, const TensorView& x, int64_t rows, int64_t column,
+                   int64_t heads, int64_t width) {
+  HEED_TRY(check.type(x, DataType::f32));
+  HEED_TRY(check.require(x.shape.last() >= 1 && x.shape.rows() == rows,
+                         "attention's q, k or v has the wrong number of rows", rows,
+                         x.shape.rows()));
+  const int64_t needed = column + heads * width;
+  return check.require(needed <= x.shape.last(), "attention's heads lie beyond q, k or v",
+                       x.shape.last(), needed);
+}
+
+/// The mask's shape with leading ones to rank 4.
+Shape mask_shape(const TensorView& mask) {
+  Shape s{4, {1, 1, 1, 1}};
+  for (int32_t i = 0; i < mask.shape.rank; ++i) s.dims[4 - mask.shape.rank + i] = mask.shape.dims[i];
+  return s;
+}
+
+Status verify_mask(const OpCheck& check, const TensorView& mask, const AttentionShape& a) {
+  HEED_TRY(check.type(mask, DataType::f32));
+  HEED_TRY(check.require(mask.shape.rank <= 4, "a mask has at most 4 dimensions", 4,
+                         mask.shape.rank));
+  const Shape s = mask_shape(mask);
+  return check.require((s.dims[0] == 1 || s.dims[0] == a.batch) &&
+                           (s.dims[1] == 1 || s.dims[1] == a.heads) &&
+                           (s.dims[2] == 1 || s.dims[2] == a.queries) && s.dims[3] == a.keys,
+                       "a mask does not fit the scores", a.keys, s.dims[3]);
+}
+
+Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
+  const OpCheck check(info, diagnostic);
+  const auto& o = info.options<fb::AttentionOptions>();
+  HEED_TRY(check.operands_with_epilogue(3, 4));
+  HEED_TRY(verify_sizes(check, o));
+  const AttentionShape a = shape_of(o);
+  HEED_TRY(verify_rows(check, info.input(kQ), a.rows(), o.q_column(), a.heads, a.head_width));
+  const int64_t key_rows = int64_t{a.batch} * a.keys;
+  HEED_TRY(verify_rows(check, info.input(kK), key_rows, o.k_column(), a.kv_heads, a.head_width));
+  HEED_TRY(verify_rows(check, info.input(kV), key_rows, o.v_column(), a.kv_heads, a.value_width));
+  if (info.has_input(kMask)) HEED_TRY(verify_mask(check, info.input(kMask), a));
+  HEED_TRY(check.require(epilogue_width(info) == a.width(), "attention's output is not H * Dv wide",
+                         a.width(), epilogue_width(info)));
+  return verify_epilogue(info, o.epilogue(), a.rows(), diagnostic);
+}
+
+bool splits_heads(const AttentionShape& a, int32_t threads) {
+  const int64_t blocks = int64_t{a.batch} * ((a.queries + Panels::kUnit - 1) / Panels::kUnit);
+  return threads > 1 && a.heads > 1 && blocks < threads && a.multiply_adds() >= kParallelWork;
+}
+
+size_t core_bytes(const AttentionShape& a) {
+  return static_cast<size_t>(a.rows()) * static_cast<size_t>(a.width()) * sizeof(float);
+}
+
+ScratchNeed scratch(const OpInfo& info, int32_t threads) {
+  const AttentionShape a = shape_of(info.options<fb::AttentionOptions>());
+  const bool stored = info.has_output(0) || info.has_output(1);
+  ScratchNeed need;
+  need.shared = a.packed_bytes() + (splits_heads(a, threads) && !stored ? core_bytes(a) : 0);
+  need.per_thread = epilogue_scratch_bytes(Panels::rows_max(a.width()), a.width()) +
+                    attention_scratch_bytes(a.keys, a.head_width);
+  return need;
+}
+
+/// Rows of q, k or v: where head 0 of row 0 begins.
+struct HeadRows {
+  const float* x;
+  int64_t step;
+  static HeadRows of(const TensorView& tensor, uint32_t column) {
+    return {tensor.as<const float>() + column, tensor.shape.last()};
+  }
+};
+
+struct AttentionState {
+  AttentionShape shape;
+  RowEpilogue epilogue;
+  const AttentionKernel* kernel;
+  HeadRows q, k, v;
+  float scale;
+  bool causal;
+  int32_t window;
+  const float* mask;  // null: none
+  int64_t mask_batch_step, mask_head_step, mask_row_step;
+  bool split;
+};
+
+Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
+  auto* state = new (memory) AttentionState{};
+  const auto& o = info.options<fb::AttentionOptions>();
+  const AttentionShape a = shape_of(o);
+  state->shape = a;
+  state->epilogue = make_epilogue(info, o.epilogue(), context.kernels);
+  state->kernel = context.kernels.attention;
+  state->q = HeadRows::of(info.input(kQ), o.q_column());
+  state->k = HeadRows::of(info.input(kK), o.k_column());
+  state->v = HeadRows::of(info.input(kV), o.v_column());
+  state->scale = o.scale();
+  state->causal = o.causal();
+  state->window = static_cast<int32_t>(o.window());
+  state->split = splits_heads(a, context.threads);
+  if (info.has_input(kMask)) {
+    const Shape s = mask_shape(info.input(kMask));
+    const int64_t plane = int64_t{s.dims[2]} * s.dims[3];
+    state->mask = info.input(kMask).as<const float>();
+    state->mask_row_step = s.dims[2] == 1 ? 0 : s.dims[3];
+    state->mask_head_step = s.dims[1] == 1 ? 0 : plane;
+    state->mask_batch_step = s.dims[0] == 1 ? 0 : plane * s.dims[1];
+  }
+  return Status::ok;
+}
+
+/// Where the packed keys and values of a (batch, kv head) lie in shared scratch.
+std::byte* packed_keys(const AttentionState& state, RunContext& context, int32_t batch,
+                       int32_t kv_head) {
+  const AttentionShape& a = state.shape;
+  const size_t pair = static_cast<size_t>(batch) * static_cast<size_t>(a.kv_heads) +
+                      static_cast<size_t>(kv_head);
+  return context.shared + pair * (a.keys_bytes() + a.values_bytes());
+}
+
+void pack(const AttentionState& state, RunContext& context, int32_t threads) {
+  const AttentionShape& a = state.shape;
+  for_tiles(context, threads, int64_t{a.batch} * a.kv_heads * 2, [&](int64_t tile, int32_t) {
+    const int64_t pair = tile / 2;
+    const auto batch = static_cast<int32_t>(pair / a.kv_heads);
+    const auto head = static_cast<int32_t>(pair % a.kv_heads);
+    const int64_t row = int64_t{batch} * a.keys;
+    std::byte* packed = packed_keys(state, context, batch, head);
+    if (tile % 2 == 0) {
+      const float* x = state.k.x + row * state.k.step + int64_t{head} * a.head_width;
+      state.kernel->pack_keys({x, state.k.step, a.keys, a.head_width}, true, packed);
+    } else {
+      const float* x = state.v.x + row * state.v.step + int64_t{head} * a.value_width;
+      state.kernel->pack_values({x, state.v.step, a.keys, a.value_width},
+                                packed + a.keys_bytes());
+    }
+  });
+}
+
+/// A tap's map for a head and the queries from `query` on; null where it does not want them.
+float* map_of(const AttentionTapRequest& tap, const AttentionShape& a, int32_t batch, int32_t head,
+              int32_t query) {
+  if (tap.head >= 0 && tap.head != head) return nullptr;
+  const int64_t plane = tap.head < 0 ? int64_t{batch} * a.heads + head : batch;
+  return tap.map + (plane * a.queries + query) * a.keys;
+}
+
+/// One head of `rows` queries of one batch; y points at the head's columns of the first.
+void run_head(const AttentionState& state, RunContext& context, int32_t batch, int32_t head,
+              int32_t query, int32_t rows, float* y, void* scratch) {
+  const AttentionShape& a = state.shape;
+  const int32_t kv_head = head / (a.heads / a.kv_heads);
+  const std::byte* packed = packed_keys(state, context, batch, kv_head);
+  AttentionArgs args{};
+  args.q = state.q.x + (int64_t{batch} * a.queries + query) * state.q.step +
+           int64_t{head} * a.head_width;
+  args.q_step = state.q.step;
+  args.rows = rows;
+  args.keys = a.keys;
+  args.head_width = a.head_width;
+  args.value_width = a.value_width;
+  args.packed_keys = packed;
+  args.packed_values = packed + a.keys_bytes();
+  args.scale = state.scale;
+  args.causal = state.causal;
+  args.position = query + a.keys - a.queries;
+  args.window = state.window;
+  if (state.mask) {
+    args.mask = state.mask + batch * state.mask_batch_step + head * state.mask_head_step +
+                query * state.mask_row_step;
+    args.mask_step = state.mask_row_step;
+  }
+  args.y = y;
+  args.y_step = a.width();
+  args.map_step = a.keys;
+  for (int32_t i = 0; i < context.tap_count && !args.map; ++i) {
+    args.map = map_of(context.taps[i], a, batch, head, query);
+  }
+  state.kernel->run(args, scratch);
+  for (int32_t i = 0; args.map && i < context.tap_count; ++i) {
+    float* other = map_of(context.taps[i], a, batch, head, query);
+    if (!other || other == args.map) continue;
+    std::memcpy(other, args.map, static_cast<size_t>(rows) * static_cast<size_t>(a.keys) * sizeof(float));
+  }
+}
+
+void* kernel_scratch(const AttentionState& state, RunContext& context, int32_t thread) {
+  const int32_t width = state.shape.width();
+  return context.scratch(thread) + epilogue_scratch_bytes(Panels::rows_max(width), width);
+}
+
+EpilogueScratch panel_scratch(const AttentionState& state, RunContext& context, int32_t thread) {
+  const int32_t width = state.shape.width();
+  return {context.scratch(thread), Panels::rows_max(width), width};
+}
+
+void run_blocks(const AttentionState& state, RunContext& context, int32_t threads) {
+  const AttentionShape& a = state.shape;
+  const Panels blocks = Panels::of(a.queries, a.width(), threads);
+  for_tiles(context, threads, a.batch * blocks.count, [&](int64_t tile, int32_t thread) {
+    const auto batch = static_cast<int32_t>(tile / blocks.count);
+    const auto query = static_cast<int32_t>(blocks.begin(tile % blocks.count));
+    const int32_t rows = blocks.size(tile % blocks.count);
+    const int64_t first = int64_t{batch} * a.queries + query;
+    const EpilogueScratch scratch = panel_scratch(state, context, thread);
+    float* core = state.epilogue.core(first, scratch.panel);
+    for (int32_t head = 0; head < a.heads; ++head) {
+      run_head(state, context, batch, head, query, rows, core + int64_t{head} * a.value_width,
+               kernel_scratch(state, context, thread));
+    }
+    state.epilogue.finish(first, rows, core, a.width(), scratch.panel, scratch.absmax);
+  });
+}
+
+void run_heads(const AttentionState& state, RunContext& context, int32_t threads) {
+  const AttentionShape& a = state.shape;
+  auto* shared = reinterpret_cast<float*>(context.shared + a.packed_bytes());
+  const auto core_of = [&](int64_t row) {
+    return state.epilogue.core(row, shared + row * a.width());
+  };
+  for_tiles(context, threads, int64_t{a.batch} * a.heads, [&](int64_t tile, int32_t thread) {
+    const auto batch = static_cast<int32_t>(tile / a.heads);
+    const auto head = static_cast<int32_t>(tile % a.heads);
+    float* core = core_of(int64_t{batch} * a.queries);
+    run_head(state, context, batch, head, 0, a.queries, core + int64_t{head} * a.value_width,
+             kernel_scratch(state, context, thread));
+  });
+  const Panels panels = Panels::of(a.rows(), a.width(), 1);
+  for_tiles(context, threads, panels.count, [&](int64_t panel, int32_t thread) {
+    const int64_t first = panels.begin(panel);
+    const EpilogueScratch scratch = panel_scratch(state, context, thread);
+    float* own = state.epilogue.core_is_stored() ? scratch.panel : shared + first * a.width();
+    state.epilogue.finish(first, panels.size(panel), core_of(first), a.width(), own,
+                          scratch.absmax);
+  });
+}
+
+void run(const void* memory, RunContext& context) {
+  const auto& state = *static_cast<const AttentionState*>(memory);
+  const int32_t threads =
+      state.shape.multiply_adds() < kParallelWork ? 1 : context.threads.count();
+  state.epilogue.clear_halo();
+  pack(state, context, threads);
+  state.split ? run_heads(state, context, threads) : run_blocks(state, context, threads);
+}
+
+const char* variant(const void* memory) {
+  return static_cast<const AttentionState*>(memory)->kernel->name;
+}
+
+int64_t multiply_adds(const OpInfo& info) {
+  return shape_of(info.options<fb::AttentionOptions>()).multiply_adds();
+}
+
+}  // namespace
+
+const NodeKind kAttentionNode = {
+    .name = "attention", .type = fb::OpOptions::AttentionOptions,
+    .state_bytes = sizeof(AttentionState), .verify = verify, .scratch = scratch,
+    .arena_bytes = nullptr, .prepare = prepare, .run = run, .destroy = nullptr,
+    .variant = variant, .multiply_adds = multiply_adds};
+
+}  // namespace heed

@@ -1,0 +1,285 @@
+// core[m,n] = sum_k x[m,k] * w[n,k] + bias[n] on int8 or float32 weights, then the row epilogue.
+//
+// Panels of rows go to the threads; each is finished (activation, residual, norm, quantise) while it
+// is in the cache. With too few rows for that (a decoder's step) the threads share the columns
+// instead, and the rows are finished in a second phase.
+
+#include <cstring>
+#include <new>
+
+#include "engine/nodes/node_list.h"
+#include "engine/nodes/op_check.h"
+#include "engine/nodes/row_epilogue.h"
+#include "engine/nodes/tiles.h"
+#include "ops/linear/linear.h"
+#include "ops/matmul/matmul.h"
+
+namespace heed {
+namespace {
+
+constexpr size_t kX = 0, kWeights = 1, kScale = 2, kSum = 3, kBias = 4;
+constexpr int64_t kInt8WidthMax = 65536;   // padded K: sums stay within int32
+constexpr int64_t kFloatWidthMax = 1 << 24;
+constexpr int64_t kHopMax = 1 << 24;
+constexpr int64_t kColumnsPerTile = 64;    // least of a tile where threads share columns
+constexpr int64_t kParallelWork = 1 << 18; // multiply-adds below which threads are not worth waking
+
+static_assert(Panels::kRowsMax <= kLinearRowsMax);
+
+/// Everything about the layer's size, from its options and operands.
+struct LinearShape {
+  int64_t rows;          // M
+  int32_t width;         // N
+  int64_t blocked_width; // N rounded up to a block
+  bool is_int8;
+  int32_t k;             // terms per row; int8: padding included
+  int32_t groups;        // int8: scales per row
+  int64_t row_step;      // from row to row: bytes of int8 rows, floats of float rows
+  int64_t scale_step;    // from row to row
+  int64_t multiply_adds() const { return rows * width * k; }
+};
+
+LinearShape shape_of(const OpInfo& info) {
+  const auto& options = info.options<fb::LinearOptions>();
+  const TensorView& x = info.input(kX);
+  LinearShape s{};
+  s.rows = options.rows();
+  s.width = epilogue_width(info);
+  s.blocked_width = static_cast<int64_t>(round_up(static_cast<size_t>(s.width), kLinearBlockN));
+  s.is_int8 = options.layout() == fb::WeightLayout::k4n16;
+  if (s.is_int8) {
+    const Q8Layout q = x.q8();
+    s.k = static_cast<int32_t>(options.window() * q.step);
+    s.groups = static_cast<int32_t>(options.window()) * q.groups;
+    s.row_step = static_cast<int64_t>(options.hop() * q.step);
+    s.scale_step = static_cast<int64_t>(options.hop()) * q.groups;
+  } else {
+    const uint32_t row_width = options.row_width() ? options.row_width() : x.shape.last();
+    s.k = static_cast<int32_t>(options.window() * row_width);
+    s.row_step = static_cast<int64_t>(options.hop()) * row_width;
+  }
+  return s;
+}
+
+/// The last row must end within x, which has `available` rows (or parts of row_width).
+Status verify_frames(const OpCheck& check, const fb::LinearOptions& options, int64_t row_width,
+                     int64_t available, int64_t width_max) {
+  const int64_t window = options.window(), hop = options.hop(), rows = options.rows();
+  HEED_TRY(check.require(rows >= 1 && rows <= INT32_MAX / 4, "a linear layer has no rows", 1, rows));
+  HEED_TRY(check.require(window >= 1 && window <= width_max && row_width >= 1 &&
+                             row_width <= width_max && window * row_width <= width_max,
+                         "a linear layer's rows are too wide", width_max, window * row_width));
+  HEED_TRY(check.require(hop >= 1 && hop <= kHopMax, "a linear layer's hop is out of range"));
+  const int64_t last = (rows - 1) * hop + window;
+  return check.require(last <= available, "a linear layer's rows end beyond its input", available,
+                       last);
+}
+
+Status verify_int8(const OpCheck& check, const OpInfo& info) {
+  const auto& options = info.options<fb::LinearOptions>();
+  const TensorView& x = info.input(kX);
+  HEED_TRY(check.quantised(x));
+  const Q8Layout q = x.q8();
+  HEED_TRY(check.require(q.step % static_cast<size_t>(q.group) == 0,
+                         "the groups of quantised rows are not of equal width", 0, q.group));
+  HEED_TRY(check.require(options.row_width() == 0, "quantised rows cannot be cut", 0,
+                         options.row_width()));
+  HEED_TRY(verify_frames(check, options, static_cast<int64_t>(q.step),
+                         static_cast<int64_t>(q.rows) + 2 * static_cast<int64_t>(q.halo),
+                         kInt8WidthMax));
+  const LinearShape s = shape_of(info);
+  HEED_TRY(check.packed_constant(info.input(kWeights), DataType::i8, s.blocked_width * s.k));
+  HEED_TRY(check.require(info.has_input(kScale) && info.has_input(kSum),
+                         "int8 weights need their scales and sums"));
+  HEED_TRY(check.packed_constant(info.input(kScale), DataType::f32, s.blocked_width));
+  return check.packed_constant(info.input(kSum), DataType::i32, s.blocked_width * s.groups);
+}
+
+Status verify_float(const OpCheck& check, const OpInfo& info) {
+  const auto& options = info.options<fb::LinearOptions>();
+  const TensorView& x = info.input(kX);
+  HEED_TRY(check.type(x, DataType::f32));
+  const int64_t row_width = options.row_width() ? options.row_width() : x.shape.last();
+  HEED_TRY(check.require(row_width >= 1, "a linear layer's rows have no values"));
+  HEED_TRY(verify_frames(check, options, row_width, x.shape.elements() / row_width,
+                         kFloatWidthMax));
+  const LinearShape s = shape_of(info);
+  return check.packed_constant(info.input(kWeights), DataType::f32, s.blocked_width * s.k);
+}
+
+Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
+  const OpCheck check(info, diagnostic);
+  const auto& options = info.options<fb::LinearOptions>();
+  HEED_TRY(check.operands_with_epilogue(2, 5));
+  HEED_TRY(check.require(options.layout() <= fb::WeightLayout::f32_n16, "an unknown weight layout",
+                         0, static_cast<int64_t>(options.layout())));
+  HEED_TRY(verify_epilogue(info, options.epilogue(), options.rows(), diagnostic));
+  HEED_TRY(check.require(epilogue_width(info) <= INT32_MAX / 4, "a linear layer is too wide"));
+  const bool is_int8 = options.layout() == fb::WeightLayout::k4n16;
+  HEED_TRY(is_int8 ? verify_int8(check, info) : verify_float(check, info));
+  if (!info.has_input(kBias)) return Status::ok;
+  return check.packed_constant(info.input(kBias), DataType::f32, shape_of(info).blocked_width);
+}
+
+bool splits_columns(const LinearShape& s, int32_t threads) {
+  return threads > 1 && s.multiply_adds() >= kParallelWork && s.rows < Panels::kUnit * static_cast<int64_t>(threads) &&
+         s.width >= 2 * kColumnsPerTile;
+}
+
+bool stores_floats(const OpInfo& info) { return info.has_output(0) || info.has_output(1); }
+
+size_t kernel_scratch_bytes(const LinearShape& s) {
+  return s.is_int8 ? round_up(linear_scratch_bytes(s.k), kAlignment) : 0;
+}
+
+ScratchNeed scratch(const OpInfo& info, int32_t threads) {
+  const LinearShape s = shape_of(info);
+  const int64_t panel = std::min<int64_t>(s.rows, Panels::rows_max(s.width));
+  ScratchNeed need;
+  need.per_thread = epilogue_scratch_bytes(panel, s.width) + kernel_scratch_bytes(s);
+  if (splits_columns(s, threads) && !stores_floats(info)) {
+    need.shared = static_cast<size_t>(s.rows * s.width) * sizeof(float);
+  }
+  return need;
+}
+
+size_t arena_bytes(const OpInfo& info, int32_t) {
+  return info.has_input(kBias) || !shape_of(info).is_int8
+             ? 0
+             : static_cast<size_t>(shape_of(info).blocked_width) * sizeof(float);
+}
+
+struct LinearState {
+  LinearShape shape;
+  RowEpilogue epilogue;
+  const LinearKernel* int8;     // one of the two
+  const MatmulKernel* float32;
+  LinearArgs int8_args;         // of row 0; x, x_scale, rows and y are set per call
+  MatmulArgs float_args;
+  int32_t panel_rows;           // as scratch() counted
+  bool split;
+};
+
+Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
+  auto* state = new (memory) LinearState{};
+  LinearShape& s = state->shape;
+  s = shape_of(info);
+  const auto& options = info.options<fb::LinearOptions>();
+  state->epilogue = make_epilogue(info, options.epilogue(), context.kernels);
+  state->panel_rows = static_cast<int32_t>(std::min<int64_t>(s.rows, Panels::rows_max(s.width)));
+  state->split = splits_columns(s, context.threads);
+  const float* bias = info.has_input(kBias) ? info.input(kBias).as<const float>() : nullptr;
+  const TensorView& x = info.input(kX);
+  if (!s.is_int8) {
+    state->float32 = context.kernels.matmul;
+    state->float_args = {.a = x.as<const float>(), .a_step = s.row_step,
+                         .b = info.input(kWeights).as<const float>(),
+                         .b_block_step = ptrdiff_t{s.k} * kMatmulBlockN, .b_k_step = kMatmulBlockN,
+                         .bias = bias, .c = nullptr, .c_step = s.width, .rows = 0, .k = s.k};
+    return Status::ok;
+  }
+  if (!bias) {
+    const size_t bytes = arena_bytes(info, context.threads);
+    auto* zeros = context.arena.take_array<float>(static_cast<size_t>(s.blocked_width));
+    if (!zeros) return fail(context.diagnostic, Status::memory_too_small, "no room for a bias", info.index);
+    std::memset(zeros, 0, bytes);
+    bias = zeros;
+  }
+  state->int8 = context.kernels.linear;
+  const Q8Layout q = x.q8();
+  state->int8_args = {
+      .x = x.as<const int8_t>(), .x_step = s.row_step,
+      .x_scale = reinterpret_cast<const float*>(x.as<const std::byte>() + q.scale_offset),
+      .x_scale_step = s.scale_step, .rows = 0, .groups = s.groups,
+      .group_width = s.k / s.groups, .w = info.input(kWeights).as<const int8_t>(),
+      .w_scale = info.input(kScale).as<const float>(), .w_sum = info.input(kSum).as<const int32_t>(),
+      .w_sum_step = s.blocked_width, .bias = bias, .y = nullptr, .y_step = s.width};
+  return Status::ok;
+}
+
+/// Columns n_begin .. n_end-1 of `rows` core rows from first_row on, into y.
+void compute(const LinearState& state, int64_t first_row, int32_t rows, int32_t n_begin,
+             int32_t n_end, float* y, void* kernel_scratch) {
+  const LinearShape& s = state.shape;
+  if (state.float32) {
+    MatmulArgs args = state.float_args;
+    args.a += first_row * s.row_step;
+    args.rows = rows;
+    args.c = y;
+    state.float32->run(args, n_begin, n_end);
+    return;
+  }
+  LinearArgs args = state.int8_args;
+  args.x += first_row * s.row_step;
+  args.x_scale += first_row * s.scale_step;
+  args.rows = rows;
+  args.y = y;
+  state.int8->run(args, n_begin, n_end, kernel_scratch);
+}
+
+std::byte* kernel_scratch(const LinearState& state, RunContext& context, int32_t thread) {
+  return context.scratch(thread) + epilogue_scratch_bytes(state.panel_rows, state.shape.width);
+}
+
+void run_panels(const LinearState& state, RunContext& context) {
+  const LinearShape& s = state.shape;
+  const int32_t threads = s.multiply_adds() < kParallelWork ? 1 : context.threads.count();
+  const Panels panels = Panels::of(s.rows, s.width, threads);
+  for_tiles(context, threads, panels.count, [&](int64_t tile, int32_t thread) {
+    const int64_t first = panels.begin(tile);
+    const int32_t rows = panels.size(tile);
+    const EpilogueScratch scratch(context.scratch(thread), state.panel_rows, s.width);
+    float* core = state.epilogue.core(first, scratch.panel);
+    compute(state, first, rows, 0, s.width, core, kernel_scratch(state, context, thread));
+    state.epilogue.finish(first, rows, core, s.width, scratch.panel, scratch.absmax);
+  });
+}
+
+void run_columns(const LinearState& state, RunContext& context) {
+  const LinearShape& s = state.shape;
+  const int32_t threads = context.threads.count();
+  const Panels panels = Panels::of(s.rows, s.width, 1);
+  const Slices columns = Slices::of(s.width, kColumnsPerTile, threads, kLinearBlockN);
+  auto* shared = reinterpret_cast<float*>(context.shared);
+  const auto core_of = [&](int64_t first) {
+    return state.epilogue.core(first, shared + first * s.width);
+  };
+  for_tiles(context, threads, panels.count * columns.count, [&](int64_t tile, int32_t thread) {
+    const int64_t panel = tile / columns.count, part = tile % columns.count;
+    const int64_t first = panels.begin(panel);
+    compute(state, first, panels.size(panel), static_cast<int32_t>(columns.begin(part)),
+            static_cast<int32_t>(columns.end(part)), core_of(first),
+            kernel_scratch(state, context, thread));
+  });
+  for_tiles(context, threads, panels.count, [&](int64_t panel, int32_t thread) {
+    const int64_t first = panels.begin(panel);
+    const EpilogueScratch scratch(context.scratch(thread), state.panel_rows, s.width);
+    float* own = state.epilogue.core_is_stored() ? scratch.panel : shared + first * s.width;
+    state.epilogue.finish(first, panels.size(panel), core_of(first), s.width, own, scratch.absmax);
+  });
+}
+
+void run(const void* memory, RunContext& context) {
+  const auto& state = *static_cast<const LinearState*>(memory);
+  state.epilogue.clear_halo();
+  state.split ? run_columns(state, context) : run_panels(state, context);
+}
+
+const char* variant(const void* memory) {
+  const auto& state = *static_cast<const LinearState*>(memory);
+  return state.float32 ? state.float32->name : state.int8->name;
+}
+
+int64_t multiply_adds(const OpInfo& info) {
+  const LinearShape s = shape_of(info);
+  return s.rows * s.width * s.k;
+}
+
+}  // namespace
+
+const NodeKind kLinearNode = {
+    .name = "linear", .type = fb::OpOptions::LinearOptions, .state_bytes = sizeof(LinearState),
+    .verify = verify, .scratch = scratch, .arena_bytes = arena_bytes, .prepare = prepare,
+    .run = run, .destroy = nullptr, .variant = variant, .multiply_adds = multiply_adds};
+
+}  // namespace heed

@@ -1,0 +1,77 @@
+#include "engine/nodes/op_check.h"
+
+#include <algorithm>
+
+namespace heed {
+
+bool same_shape(const Shape& a, const Shape& b) {
+  return a.rank == b.rank && std::equal(a.dims, a.dims + a.rank, b.dims);
+}
+
+bool broadcast_shapes(const Shape& a, const Shape& b, Shape* out) {
+  out->rank = std::max(a.rank, b.rank);
+  for (int32_t i = 0; i < out->rank; ++i) {
+    const int32_t in_a = i - (out->rank - a.rank), in_b = i - (out->rank - b.rank);
+    const int32_t da = in_a < 0 ? 1 : a.dims[in_a], db = in_b < 0 ? 1 : b.dims[in_b];
+    if (da != db && da != 1 && db != 1) return false;
+    out->dims[i] = da == 1 ? db : da;
+  }
+  return true;
+}
+
+bool broadcasts_to(const Shape& from, const Shape& to) {
+  Shape both;
+  return broadcast_shapes(from, to, &both) && same_shape(both, to);
+}
+
+Status OpCheck::inputs(size_t needed, size_t most) const {
+  const auto* list = info_.op->inputs();
+  const size_t count = list ? list->size() : 0;
+  HEED_TRY(require(count >= needed && count <= most, "the op has the wrong number of inputs",
+                   static_cast<int64_t>(needed), static_cast<int64_t>(count)));
+  for (size_t i = 0; i < needed; ++i) {
+    HEED_TRY(require(info_.has_input(i), "an input that the op needs is left out", 0,
+                     static_cast<int64_t>(i)));
+  }
+  return Status::ok;
+}
+
+Status OpCheck::operands(size_t needed, size_t most) const {
+  HEED_TRY(inputs(needed, most));
+  const auto* list = info_.op->outputs();
+  return require(list && list->size() == 1 && info_.has_output(0), "the op needs one output", 1,
+                 list ? list->size() : 0);
+}
+
+Status OpCheck::operands_with_epilogue(size_t needed, size_t most) const {
+  HEED_TRY(inputs(needed, most));
+  const auto* list = info_.op->outputs();
+  const size_t count = list ? list->size() : 0;
+  HEED_TRY(require(count >= 1 && count <= 3, "the op needs one to three outputs", 3,
+                   static_cast<int64_t>(count)));
+  return require(info_.has_output(0) || info_.has_output(1) || info_.has_output(2),
+                 "the op stores nothing");
+}
+
+Status OpCheck::quantised(const TensorView& tensor) const {
+  constexpr int64_t kMost = INT32_MAX / 4;
+  HEED_TRY(type(tensor, DataType::q8_rows));
+  HEED_TRY(require(tensor.group % 16 == 0 && tensor.group <= kMost,
+                   "the group of quantised rows is no multiple of 16", 16, tensor.group));
+  return require(tensor.shape.rank >= 1 && tensor.shape.last() >= 1 &&
+                     tensor.shape.last() <= kMost && tensor.shape.rows() <= kMost &&
+                     tensor.halo <= kMost,
+                 "quantised rows are too large", kMost, tensor.shape.rows());
+}
+
+Status OpCheck::packed_constant(const TensorView& tensor, DataType expected_type,
+                                int64_t elements) const {
+  HEED_TRY(type(tensor, expected_type));
+  HEED_TRY(require(tensor.shape.elements() == elements, "a packed constant has the wrong size",
+                   elements, tensor.shape.elements()));
+  HEED_TRY(require(tensor.data != nullptr, "weights must be constants"));
+  return require(reinterpret_cast<uintptr_t>(tensor.data) % kAlignment == 0,
+                 "a packed constant is not aligned");
+}
+
+}  // namespace heed
