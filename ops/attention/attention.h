@@ -31,7 +31,11 @@ inline constexpr int32_t kAttentionWidthMax = 256;   // D: |s| < 2^22, exact in 
 inline constexpr int32_t kAttentionKeysMax = 65536;  // S: sum p v8 fits in int32, sum p in 24 bits
 inline constexpr int32_t kAttentionRowsMultiple =
     12;  // calls with multiples of this many rows are fastest
-inline constexpr int32_t kAttentionDitherKeys = 512;  // S from which rounding is dithered
+// S from which rounding is dithered. Measured on random normal data: with logits of deviation 2 and
+// 3 the dither halves the output's error at S = 1500 and is better from about 110 keys on; with
+// deviation 1 it costs up to a quarter, of an error that is small there (0.013 of the output at
+// 128).
+inline constexpr int32_t kAttentionDitherKeys = 128;
 
 /// Rows of keys or values of one (batch, kv head).
 struct AttentionRows {
