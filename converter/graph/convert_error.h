@@ -10,8 +10,8 @@ namespace heed {
 
 class ConvertError : public std::runtime_error {
  public:
-  /// fault: one sentence. place: the file, or the node as in node_label(); may be empty.
-  /// advice: what the user can do; may be empty. The exception's text is "where: what. remedy".
+  /// fault: in one sentence. place: the file, or the node as in node_label(); may be empty.
+  /// advice: what the user can do; may be empty. The exception's text is "place: fault. advice".
   explicit ConvertError(std::string fault, std::string place = "", std::string advice = "")
       : std::runtime_error(join(fault, place, advice)),
         fault_(std::move(fault)),
@@ -25,8 +25,11 @@ class ConvertError : public std::runtime_error {
  private:
   static std::string join(const std::string& fault, const std::string& place,
                           const std::string& advice) {
-    std::string text = place.empty() ? fault : place + ": " + fault;
-    if (!advice.empty()) text += ". " + advice;
+    std::string text = place;
+    if (!place.empty()) text += ": ";
+    text += fault;
+    if (!advice.empty()) text += ". ";
+    text += advice;
     return text;
   }
 

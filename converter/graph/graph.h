@@ -1,6 +1,6 @@
 #pragma once
 // The converter's one graph: what an importer reads and the passes rewrite, until it is written as
-// a .heed file. Host only; ownership is plain: a Graph owns its nodes and values, constants are
+// a .heed file. Host only; ownership is plain: a Graph owns its nodes and values; constants are
 // shared.
 
 #include <cstddef>
