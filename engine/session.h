@@ -1,8 +1,8 @@
 #pragma once
 // One stream of work on a model: everything a run touches, carved at creation out of one block of
 // memory. In order: the session itself, its tensors, entry points, nodes and tap slots, then each
-// node's prepared state, the state area, an arena for each entry point, and scratch. Scratch stays last:
-// kernels of XNNPACK read a little beyond a tensor (engine/xnnpack/xnnpack_convolution.h).
+// node's prepared state, the state area, an arena for each entry point, and scratch. That is last
+// because XNNPACK reads a little beyond a tensor (engine/xnnpack/xnnpack_convolution.h).
 
 #include <cstddef>
 #include <cstdint>

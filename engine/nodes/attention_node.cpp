@@ -19,7 +19,8 @@ namespace heed {
 namespace {
 
 constexpr size_t kQ = 0, kK = 1, kV = 2, kMask = 3;
-constexpr int64_t kParallelWork = 1 << 18;  // multiply-adds below which threads are not worth waking
+constexpr int64_t kParallelWork = 1
+                                  << 18;  // multiply-adds below which threads are not worth waking
 constexpr int64_t kSizeMax = INT32_MAX / 4;
 
 struct AttentionShape {
@@ -39,9 +40,9 @@ struct AttentionShape {
 
 AttentionShape shape_of(const fb::AttentionOptions& o) {
   const uint32_t value_width = o.value_width() ? o.value_width() : o.head_width();
-  return {static_cast<int32_t>(o.batch()),      static_cast<int32_t>(o.queries()),
-          static_cast<int32_t>(o.keys()),       static_cast<int32_t>(o.heads()),
-          static_cast<int32_t>(o.kv_heads()),   static_cast<int32_t>(o.head_width()),
+  return {static_cast<int32_t>(o.batch()),    static_cast<int32_t>(o.queries()),
+          static_cast<int32_t>(o.keys()),     static_cast<int32_t>(o.heads()),
+          static_cast<int32_t>(o.kv_heads()), static_cast<int32_t>(o.head_width()),
           static_cast<int32_t>(value_width)};
 }
 
@@ -54,9 +55,9 @@ Status verify_sizes(const OpCheck& check, const fb::AttentionOptions& o) {
                          "attention over too many keys or none", kAttentionKeysMax, o.keys()));
   HEED_TRY(check.require(o.head_width() >= 1 && o.head_width() <= kAttentionWidthMax,
                          "attention heads are too wide", kAttentionWidthMax, o.head_width()));
-  HEED_TRY(check.require(value_width <= kSizeMax &&
-                             static_cast<int64_t>(o.heads()) * value_width <= kSizeMax,
-                         "attention values are too wide", kSizeMax, value_width));
+  HEED_TRY(check.require(
+      value_width <= kSizeMax && static_cast<int64_t>(o.heads()) * value_width <= kSizeMax,
+      "attention values are too wide", kSizeMax, value_width));
   HEED_TRY(check.require(o.kv_heads() >= 1 && o.heads() % o.kv_heads() == 0,
                          "attention heads do not share their keys evenly", o.heads(),
                          o.kv_heads()));
@@ -81,14 +82,15 @@ Status verify_rows(const OpCheck& check, const TensorView& x, int64_t rows, int6
 /// The mask's shape with leading ones to rank 4.
 Shape mask_shape(const TensorView& mask) {
   Shape s{4, {1, 1, 1, 1}};
-  for (int32_t i = 0; i < mask.shape.rank; ++i) s.dims[4 - mask.shape.rank + i] = mask.shape.dims[i];
+  for (int32_t i = 0; i < mask.shape.rank; ++i)
+    s.dims[4 - mask.shape.rank + i] = mask.shape.dims[i];
   return s;
 }
 
 Status verify_mask(const OpCheck& check, const TensorView& mask, const AttentionShape& a) {
   HEED_TRY(check.type(mask, DataType::f32));
-  HEED_TRY(check.require(mask.shape.rank <= 4, "a mask has at most 4 dimensions", 4,
-                         mask.shape.rank));
+  HEED_TRY(
+      check.require(mask.shape.rank <= 4, "a mask has at most 4 dimensions", 4, mask.shape.rank));
   const Shape s = mask_shape(mask);
   return check.require((s.dims[0] == 1 || s.dims[0] == a.batch) &&
                            (s.dims[1] == 1 || s.dims[1] == a.heads) &&
@@ -182,8 +184,8 @@ Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
 std::byte* packed_keys(const AttentionState& state, RunContext& context, int32_t batch,
                        int32_t kv_head) {
   const AttentionShape& a = state.shape;
-  const size_t pair = static_cast<size_t>(batch) * static_cast<size_t>(a.kv_heads) +
-                      static_cast<size_t>(kv_head);
+  const size_t pair =
+      static_cast<size_t>(batch) * static_cast<size_t>(a.kv_heads) + static_cast<size_t>(kv_head);
   return context.shared + pair * (a.keys_bytes() + a.values_bytes());
 }
 
@@ -200,8 +202,7 @@ void pack(const AttentionState& state, RunContext& context, int32_t threads) {
       state.kernel->pack_keys({x, state.k.step, a.keys, a.head_width}, true, packed);
     } else {
       const float* x = state.v.x + row * state.v.step + int64_t{head} * a.value_width;
-      state.kernel->pack_values({x, state.v.step, a.keys, a.value_width},
-                                packed + a.keys_bytes());
+      state.kernel->pack_values({x, state.v.step, a.keys, a.value_width}, packed + a.keys_bytes());
     }
   });
 }
@@ -249,7 +250,8 @@ void run_head(const AttentionState& state, RunContext& context, int32_t batch, i
   for (int32_t i = 0; args.map && i < context.tap_count; ++i) {
     float* other = map_of(context.taps[i], a, batch, head, query);
     if (!other || other == args.map) continue;
-    std::memcpy(other, args.map, static_cast<size_t>(rows) * static_cast<size_t>(a.keys) * sizeof(float));
+    std::memcpy(other, args.map,
+                static_cast<size_t>(rows) * static_cast<size_t>(a.keys) * sizeof(float));
   }
 }
 
@@ -306,8 +308,7 @@ void run_heads(const AttentionState& state, RunContext& context, int32_t threads
 
 void run(const void* memory, RunContext& context) {
   const auto& state = *static_cast<const AttentionState*>(memory);
-  const int32_t threads =
-      state.shape.multiply_adds() < kParallelWork ? 1 : context.threads.count();
+  const int32_t threads = state.shape.multiply_adds() < kParallelWork ? 1 : context.threads.count();
   state.epilogue.clear_halo();
   pack(state, context, threads);
   state.split ? run_heads(state, context, threads) : run_blocks(state, context, threads);
@@ -323,10 +324,16 @@ int64_t multiply_adds(const OpInfo& info) {
 
 }  // namespace
 
-const NodeKind kAttentionNode = {
-    .name = "attention", .type = fb::OpOptions::AttentionOptions,
-    .state_bytes = sizeof(AttentionState), .verify = verify, .scratch = scratch,
-    .arena_bytes = nullptr, .prepare = prepare, .run = run, .destroy = nullptr,
-    .variant = variant, .multiply_adds = multiply_adds};
+const NodeKind kAttentionNode = {.name = "attention",
+                                 .type = fb::OpOptions::AttentionOptions,
+                                 .state_bytes = sizeof(AttentionState),
+                                 .verify = verify,
+                                 .scratch = scratch,
+                                 .arena_bytes = nullptr,
+                                 .prepare = prepare,
+                                 .run = run,
+                                 .destroy = nullptr,
+                                 .variant = variant,
+                                 .multiply_adds = multiply_adds};
 
 }  // namespace heed

@@ -40,7 +40,8 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
                          static_cast<int64_t>(a.type), static_cast<int64_t>(b.type)));
   HEED_TRY(verify_types(check, static_cast<BinaryKind>(options.kind()), a.type, y.type));
   Shape both;
-  HEED_TRY(check.require(broadcast_shapes(a.shape, b.shape, &both), "two operands do not broadcast"));
+  HEED_TRY(
+      check.require(broadcast_shapes(a.shape, b.shape, &both), "two operands do not broadcast"));
   return check.same(both, y.shape);
 }
 
@@ -57,18 +58,25 @@ struct BinaryState {
 Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   const TensorView &a = info.input(0), &b = info.input(1), &y = info.output(0);
   const Shape* shapes[] = {&a.shape, &b.shape};
-  new (memory) BinaryState{
-      context.kernels.elementwise,
-      static_cast<BinaryKind>(info.options<fb::BinaryOptions>().kind()),
-      a.type, a.data, b.data, y.data, make_broadcast(y.shape, shapes, 2)};
+  new (memory) BinaryState{context.kernels.elementwise,
+                           static_cast<BinaryKind>(info.options<fb::BinaryOptions>().kind()),
+                           a.type,
+                           a.data,
+                           b.data,
+                           y.data,
+                           make_broadcast(y.shape, shapes, 2)};
   return Status::ok;
 }
 
 /// One run as the kernels take it.
 template <class T, class Y>
 BinaryRun<T, Y> run_of(const BinaryState& s, int64_t begin, int64_t n, const int64_t* from) {
-  return {static_cast<const T*>(s.a) + from[0], static_cast<const T*>(s.b) + from[1],
-          s.walk.run_step(0), s.walk.run_step(1), static_cast<Y*>(s.y) + begin, n};
+  return {static_cast<const T*>(s.a) + from[0],
+          static_cast<const T*>(s.b) + from[1],
+          s.walk.run_step(0),
+          s.walk.run_step(1),
+          static_cast<Y*>(s.y) + begin,
+          n};
 }
 
 void run_one(const BinaryState& s, int64_t begin, int64_t n, const int64_t* from) {
@@ -83,7 +91,8 @@ void run_one(const BinaryState& s, int64_t begin, int64_t n, const int64_t* from
     case DataType::i32:
       return compares ? compare_i32(run_of<int32_t, uint8_t>(s, begin, n, from), s.kind)
                       : binary_i32(run_of<int32_t, int32_t>(s, begin, n, from), s.kind);
-    default: return binary_bool(run_of<uint8_t, uint8_t>(s, begin, n, from), s.kind);
+    default:
+      return binary_bool(run_of<uint8_t, uint8_t>(s, begin, n, from), s.kind);
   }
 }
 
@@ -102,9 +111,16 @@ const char* variant(const void* memory) {
 
 }  // namespace
 
-const NodeKind kBinaryNode = {
-    .name = "binary", .type = fb::OpOptions::BinaryOptions, .state_bytes = sizeof(BinaryState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = nullptr, .prepare = prepare, .run = run,
-    .destroy = nullptr, .variant = variant, .multiply_adds = nullptr};
+const NodeKind kBinaryNode = {.name = "binary",
+                              .type = fb::OpOptions::BinaryOptions,
+                              .state_bytes = sizeof(BinaryState),
+                              .verify = verify,
+                              .scratch = no_scratch,
+                              .arena_bytes = nullptr,
+                              .prepare = prepare,
+                              .run = run,
+                              .destroy = nullptr,
+                              .variant = variant,
+                              .multiply_adds = nullptr};
 
 }  // namespace heed

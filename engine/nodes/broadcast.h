@@ -11,7 +11,7 @@ namespace heed {
 inline constexpr int32_t kBroadcastOperandsMax = 3;
 
 struct Broadcast {
-  int32_t rank = 0;      // after joining neighbours that walk together; at least 1
+  int32_t rank = 0;  // after joining neighbours that walk together; at least 1
   int32_t operands = 0;
   int64_t size[kMaxRank] = {};
   int64_t step[kBroadcastOperandsMax][kMaxRank] = {};  // elements; 0 where the operand is repeated

@@ -28,8 +28,8 @@ struct CastState {
 
 Status prepare(const OpInfo& info, PrepareContext&, void* memory) {
   const TensorView &x = info.input(0), &y = info.output(0);
-  new (memory) CastState{x.as<const std::byte>(), y.as<std::byte>(), x.type, y.type,
-                         x.shape.elements()};
+  new (memory)
+      CastState{x.as<const std::byte>(), y.as<std::byte>(), x.type, y.type, x.shape.elements()};
   return Status::ok;
 }
 
@@ -44,9 +44,16 @@ void run(const void* memory, RunContext& context) {
 
 }  // namespace
 
-const NodeKind kCastNode = {
-    .name = "cast", .type = fb::OpOptions::CastOptions, .state_bytes = sizeof(CastState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = nullptr, .prepare = prepare,
-    .run = run, .destroy = nullptr, .variant = move_variant, .multiply_adds = nullptr};
+const NodeKind kCastNode = {.name = "cast",
+                            .type = fb::OpOptions::CastOptions,
+                            .state_bytes = sizeof(CastState),
+                            .verify = verify,
+                            .scratch = no_scratch,
+                            .arena_bytes = nullptr,
+                            .prepare = prepare,
+                            .run = run,
+                            .destroy = nullptr,
+                            .variant = move_variant,
+                            .multiply_adds = nullptr};
 
 }  // namespace heed

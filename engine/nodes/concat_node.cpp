@@ -9,7 +9,9 @@
 namespace heed {
 namespace {
 
-uint32_t input_count(const OpInfo& info) { return info.op->inputs() ? info.op->inputs()->size() : 0; }
+uint32_t input_count(const OpInfo& info) {
+  return info.op->inputs() ? info.op->inputs()->size() : 0;
+}
 
 Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   const OpCheck check(info, diagnostic);
@@ -19,8 +21,8 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   const TensorView& y = info.output(0);
   HEED_TRY(check.plain(y));
   const auto axis = static_cast<int64_t>(info.options<fb::ConcatOptions>().axis());
-  HEED_TRY(check.require(axis < y.shape.rank, "an axis lies beyond the dimensions", y.shape.rank,
-                         axis));
+  HEED_TRY(
+      check.require(axis < y.shape.rank, "an axis lies beyond the dimensions", y.shape.rank, axis));
   int64_t total = 0;
   for (uint32_t i = 0; i < count; ++i) {
     const TensorView& x = info.input(i);
@@ -83,9 +85,16 @@ void run(const void* memory, RunContext& context) {
 
 }  // namespace
 
-const NodeKind kConcatNode = {
-    .name = "concat", .type = fb::OpOptions::ConcatOptions, .state_bytes = sizeof(ConcatState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = arena_bytes, .prepare = prepare,
-    .run = run, .destroy = nullptr, .variant = move_variant, .multiply_adds = nullptr};
+const NodeKind kConcatNode = {.name = "concat",
+                              .type = fb::OpOptions::ConcatOptions,
+                              .state_bytes = sizeof(ConcatState),
+                              .verify = verify,
+                              .scratch = no_scratch,
+                              .arena_bytes = arena_bytes,
+                              .prepare = prepare,
+                              .run = run,
+                              .destroy = nullptr,
+                              .variant = move_variant,
+                              .multiply_adds = nullptr};
 
 }  // namespace heed

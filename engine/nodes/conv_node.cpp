@@ -19,14 +19,23 @@ ConvolutionShape shape_of(const OpInfo& info) {
   const Shape &x = info.input(kX).shape, &w = info.input(kWeights).shape;
   const Shape& y = info.output(0).shape;
   return {.batch = x.dims[0],
-          .in_h = x.dims[1], .in_w = x.dims[2], .out_h = y.dims[1], .out_w = y.dims[2],
-          .groups = o.groups(), .group_in = w.dims[3], .group_out = w.dims[0] / o.groups(),
+          .in_h = x.dims[1],
+          .in_w = x.dims[2],
+          .out_h = y.dims[1],
+          .out_w = y.dims[2],
+          .groups = o.groups(),
+          .group_in = w.dims[3],
+          .group_out = w.dims[0] / o.groups(),
           .kernel_h = static_cast<uint32_t>(w.dims[1]),
           .kernel_w = static_cast<uint32_t>(w.dims[2]),
-          .stride_h = o.stride_h(), .stride_w = o.stride_w(),
-          .dilation_h = o.dilation_h(), .dilation_w = o.dilation_w(),
-          .pad_top = o.pad_top(), .pad_left = o.pad_left(),
-          .pad_bottom = o.pad_bottom(), .pad_right = o.pad_right(),
+          .stride_h = o.stride_h(),
+          .stride_w = o.stride_w(),
+          .dilation_h = o.dilation_h(),
+          .dilation_w = o.dilation_w(),
+          .pad_top = o.pad_top(),
+          .pad_left = o.pad_left(),
+          .pad_bottom = o.pad_bottom(),
+          .pad_right = o.pad_right(),
           .relu = o.activation() == fb::Activation::relu};
 }
 
@@ -38,8 +47,8 @@ Status verify_axis(const OpCheck& check, int64_t in, int64_t out, int64_t kernel
                          kernel));
   const int64_t span = in + padding - ((kernel - 1) * dilation + 1);
   HEED_TRY(check.require(in >= 1 && span >= 0, "a kernel is larger than its input", kernel, in));
-  return check.require(out == span / stride + 1, "an output has the wrong size",
-                       span / stride + 1, out);
+  return check.require(out == span / stride + 1, "an output has the wrong size", span / stride + 1,
+                       out);
 }
 
 Status verify_weights(const OpCheck& check, const OpInfo& info) {
@@ -51,11 +60,10 @@ Status verify_weights(const OpCheck& check, const OpInfo& info) {
   HEED_TRY(check.require(weights.shape.rank == 4 && weights.shape.elements() >= 1,
                          "a convolution's weights need 4 dimensions", 4, weights.shape.rank));
   const int64_t groups = o.groups(), outputs = weights.shape.dims[0];
-  HEED_TRY(check.require(groups >= 1 && outputs % groups == 0 &&
-                             weights.shape.dims[3] * groups == x.shape.last() &&
-                             outputs == y.shape.last(),
-                         "a convolution's channels do not fit its weights", x.shape.last(),
-                         weights.shape.dims[3]));
+  HEED_TRY(check.require(
+      groups >= 1 && outputs % groups == 0 && weights.shape.dims[3] * groups == x.shape.last() &&
+          outputs == y.shape.last(),
+      "a convolution's channels do not fit its weights", x.shape.last(), weights.shape.dims[3]));
   if (!info.has_input(kBias)) return Status::ok;
   const TensorView& bias = info.input(kBias);
   HEED_TRY(check.type(bias, DataType::f32));
@@ -74,10 +82,9 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
                              x.shape.dims[0] == y.shape.dims[0],
                          "a convolution needs [B, H, W, C]", 4, x.shape.rank));
   HEED_TRY(verify_weights(check, info));
-  HEED_TRY(check.require(o.activation() == fb::Activation::none ||
-                             o.activation() == fb::Activation::relu,
-                         "a convolution knows no activation but ReLU", 0,
-                         static_cast<int64_t>(o.activation())));
+  HEED_TRY(check.require(
+      o.activation() == fb::Activation::none || o.activation() == fb::Activation::relu,
+      "a convolution knows no activation but ReLU", 0, static_cast<int64_t>(o.activation())));
   const Shape& w = info.input(kWeights).shape;
   HEED_TRY(verify_axis(check, x.shape.dims[1], y.shape.dims[1], w.dims[1], o.stride_h(),
                        o.dilation_h(), static_cast<int64_t>(o.pad_top()) + o.pad_bottom()));
@@ -104,9 +111,9 @@ struct ConvState {
 
 Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   const ConvolutionShape shape = shape_of(info);
-  auto* state = new (memory) ConvState{nullptr, shape, info.input(kX).as<const float>(),
-                                       info.output(0).as<float>(),
-                                       convolution_workspace_bytes(shape, context.threads)};
+  auto* state = new (memory)
+      ConvState{nullptr, shape, info.input(kX).as<const float>(), info.output(0).as<float>(),
+                convolution_workspace_bytes(shape, context.threads)};
   const size_t bytes = convolution_bytes(shape);
   auto* own = static_cast<std::byte*>(context.arena.take(bytes));
   if (!own) {
@@ -141,9 +148,16 @@ int64_t multiply_adds(const OpInfo& info) {
 
 }  // namespace
 
-const NodeKind kConvNode = {
-    .name = "conv", .type = fb::OpOptions::ConvOptions, .state_bytes = sizeof(ConvState),
-    .verify = verify, .scratch = scratch, .arena_bytes = arena_bytes, .prepare = prepare,
-    .run = run, .destroy = destroy, .variant = variant, .multiply_adds = multiply_adds};
+const NodeKind kConvNode = {.name = "conv",
+                            .type = fb::OpOptions::ConvOptions,
+                            .state_bytes = sizeof(ConvState),
+                            .verify = verify,
+                            .scratch = scratch,
+                            .arena_bytes = arena_bytes,
+                            .prepare = prepare,
+                            .run = run,
+                            .destroy = destroy,
+                            .variant = variant,
+                            .multiply_adds = multiply_adds};
 
 }  // namespace heed

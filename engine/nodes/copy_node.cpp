@@ -16,8 +16,8 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   const TensorView &x = info.input(0), &y = info.output(0);
   HEED_TRY(check.plain(x));
   HEED_TRY(check.type(y, x.type));
-  return check.require(x.shape.elements() == y.shape.elements(),
-                       "a copy does not fill its output", y.shape.elements(), x.shape.elements());
+  return check.require(x.shape.elements() == y.shape.elements(), "a copy does not fill its output",
+                       y.shape.elements(), x.shape.elements());
 }
 
 struct CopyState {
@@ -42,9 +42,16 @@ void run(const void* memory, RunContext& context) {
 
 }  // namespace
 
-const NodeKind kCopyNode = {
-    .name = "copy", .type = fb::OpOptions::CopyOptions, .state_bytes = sizeof(CopyState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = nullptr, .prepare = prepare,
-    .run = run, .destroy = nullptr, .variant = move_variant, .multiply_adds = nullptr};
+const NodeKind kCopyNode = {.name = "copy",
+                            .type = fb::OpOptions::CopyOptions,
+                            .state_bytes = sizeof(CopyState),
+                            .verify = verify,
+                            .scratch = no_scratch,
+                            .arena_bytes = nullptr,
+                            .prepare = prepare,
+                            .run = run,
+                            .destroy = nullptr,
+                            .variant = move_variant,
+                            .multiply_adds = nullptr};
 
 }  // namespace heed

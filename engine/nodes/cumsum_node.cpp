@@ -57,18 +57,28 @@ void run(const void* memory, RunContext& context) {
     RunningSumArgs args = state.args;
     args.outer = last - first;
     switch (state.type) {
-      case DataType::f32: return run_part<float>(state, args, first * plane);
-      case DataType::i32: return run_part<int32_t>(state, args, first * plane);
-      default: return run_part<int64_t>(state, args, first * plane);
+      case DataType::f32:
+        return run_part<float>(state, args, first * plane);
+      case DataType::i32:
+        return run_part<int32_t>(state, args, first * plane);
+      default:
+        return run_part<int64_t>(state, args, first * plane);
     }
   });
 }
 
 }  // namespace
 
-const NodeKind kCumsumNode = {
-    .name = "cumsum", .type = fb::OpOptions::CumsumOptions, .state_bytes = sizeof(CumsumState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = nullptr, .prepare = prepare,
-    .run = run, .destroy = nullptr, .variant = move_variant, .multiply_adds = nullptr};
+const NodeKind kCumsumNode = {.name = "cumsum",
+                              .type = fb::OpOptions::CumsumOptions,
+                              .state_bytes = sizeof(CumsumState),
+                              .verify = verify,
+                              .scratch = no_scratch,
+                              .arena_bytes = nullptr,
+                              .prepare = prepare,
+                              .run = run,
+                              .destroy = nullptr,
+                              .variant = move_variant,
+                              .multiply_adds = nullptr};
 
 }  // namespace heed

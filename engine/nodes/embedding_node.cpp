@@ -42,9 +42,9 @@ ScratchNeed scratch(const OpInfo& info, int32_t) {
 
 struct EmbeddingState {
   RowEpilogue epilogue;
-  const float* table;    // one of the two
+  const float* table;  // one of the two
   const int8_t* table8;
-  const float* scale;    // of table8
+  const float* scale;  // of table8
   Indices ids;
   int64_t rows;
 };
@@ -106,10 +106,16 @@ const char* variant(const void* memory) {
 
 }  // namespace
 
-const NodeKind kEmbeddingNode = {
-    .name = "embedding", .type = fb::OpOptions::EmbeddingOptions,
-    .state_bytes = sizeof(EmbeddingState), .verify = verify, .scratch = scratch,
-    .arena_bytes = nullptr, .prepare = prepare, .run = run, .destroy = nullptr,
-    .variant = variant, .multiply_adds = nullptr};
+const NodeKind kEmbeddingNode = {.name = "embedding",
+                                 .type = fb::OpOptions::EmbeddingOptions,
+                                 .state_bytes = sizeof(EmbeddingState),
+                                 .verify = verify,
+                                 .scratch = scratch,
+                                 .arena_bytes = nullptr,
+                                 .prepare = prepare,
+                                 .run = run,
+                                 .destroy = nullptr,
+                                 .variant = variant,
+                                 .multiply_adds = nullptr};
 
 }  // namespace heed

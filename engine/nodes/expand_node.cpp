@@ -41,9 +41,16 @@ void run(const void* memory, RunContext& context) {
 
 }  // namespace
 
-const NodeKind kExpandNode = {
-    .name = "expand", .type = fb::OpOptions::ExpandOptions, .state_bytes = sizeof(MoveState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = nullptr, .prepare = prepare,
-    .run = run, .destroy = nullptr, .variant = move_variant, .multiply_adds = nullptr};
+const NodeKind kExpandNode = {.name = "expand",
+                              .type = fb::OpOptions::ExpandOptions,
+                              .state_bytes = sizeof(MoveState),
+                              .verify = verify,
+                              .scratch = no_scratch,
+                              .arena_bytes = nullptr,
+                              .prepare = prepare,
+                              .run = run,
+                              .destroy = nullptr,
+                              .variant = move_variant,
+                              .multiply_adds = nullptr};
 
 }  // namespace heed

@@ -68,10 +68,16 @@ void run(const void* memory, RunContext& context) {
 
 }  // namespace
 
-const NodeKind kGatherElementsNode = {
-    .name = "gather_elements", .type = fb::OpOptions::GatherElementsOptions,
-    .state_bytes = sizeof(GatherElementsState), .verify = verify, .scratch = no_scratch,
-    .arena_bytes = nullptr, .prepare = prepare, .run = run, .destroy = nullptr,
-    .variant = move_variant, .multiply_adds = nullptr};
+const NodeKind kGatherElementsNode = {.name = "gather_elements",
+                                      .type = fb::OpOptions::GatherElementsOptions,
+                                      .state_bytes = sizeof(GatherElementsState),
+                                      .verify = verify,
+                                      .scratch = no_scratch,
+                                      .arena_bytes = nullptr,
+                                      .prepare = prepare,
+                                      .run = run,
+                                      .destroy = nullptr,
+                                      .variant = move_variant,
+                                      .multiply_adds = nullptr};
 
 }  // namespace heed

@@ -29,12 +29,12 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   HEED_TRY(check.type(y, x.type));
   HEED_TRY(check.require(is_integer(ids.type), "ids must be int32 or int64"));
   const int64_t axis = info.options<fb::GatherOptions>().axis();
-  HEED_TRY(check.require(axis < x.shape.rank, "an axis lies beyond the dimensions", x.shape.rank,
-                         axis));
+  HEED_TRY(
+      check.require(axis < x.shape.rank, "an axis lies beyond the dimensions", x.shape.rank, axis));
   Shape expected;
-  HEED_TRY(check.require(
-      gathered_shape(x.shape, ids.shape, static_cast<int32_t>(axis), &expected),
-      "a gather has too many dimensions", kMaxRank, x.shape.rank - 1 + ids.shape.rank));
+  HEED_TRY(check.require(gathered_shape(x.shape, ids.shape, static_cast<int32_t>(axis), &expected),
+                         "a gather has too many dimensions", kMaxRank,
+                         x.shape.rank - 1 + ids.shape.rank));
   return check.same(expected, y.shape);
 }
 
@@ -71,9 +71,16 @@ void run(const void* memory, RunContext& context) {
 
 }  // namespace
 
-const NodeKind kGatherNode = {
-    .name = "gather", .type = fb::OpOptions::GatherOptions, .state_bytes = sizeof(GatherState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = nullptr, .prepare = prepare,
-    .run = run, .destroy = nullptr, .variant = move_variant, .multiply_adds = nullptr};
+const NodeKind kGatherNode = {.name = "gather",
+                              .type = fb::OpOptions::GatherOptions,
+                              .state_bytes = sizeof(GatherState),
+                              .verify = verify,
+                              .scratch = no_scratch,
+                              .arena_bytes = nullptr,
+                              .prepare = prepare,
+                              .run = run,
+                              .destroy = nullptr,
+                              .variant = move_variant,
+                              .multiply_adds = nullptr};
 
 }  // namespace heed

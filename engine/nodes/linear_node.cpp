@@ -1,7 +1,7 @@
 // core[m,n] = sum_k x[m,k] * w[n,k] + bias[n] on int8 or float32 weights, then the row epilogue.
 //
-// Panels of rows go to the threads; each is finished (activation, residual, norm, quantise) while it
-// is in the cache. With too few rows for that (a decoder's step) the threads share the columns
+// Panels of rows go to the threads; each is finished (activation, residual, norm, quantise) while
+// it is in the cache. With too few rows for that (a decoder's step) the threads share the columns
 // instead, and the rows are finished in a second phase.
 
 #include <cstring>
@@ -18,24 +18,25 @@ namespace heed {
 namespace {
 
 constexpr size_t kX = 0, kWeights = 1, kScale = 2, kSum = 3, kBias = 4;
-constexpr int64_t kInt8WidthMax = 65536;   // padded K: sums stay within int32
+constexpr int64_t kInt8WidthMax = 65536;  // padded K: sums stay within int32
 constexpr int64_t kFloatWidthMax = 1 << 24;
 constexpr int64_t kHopMax = 1 << 24;
-constexpr int64_t kColumnsPerTile = 64;    // least of a tile where threads share columns
-constexpr int64_t kParallelWork = 1 << 18; // multiply-adds below which threads are not worth waking
+constexpr int64_t kColumnsPerTile = 64;  // least of a tile where threads share columns
+constexpr int64_t kParallelWork = 1
+                                  << 18;  // multiply-adds below which threads are not worth waking
 
 static_assert(Panels::kRowsMax <= kLinearRowsMax);
 
 /// Everything about the layer's size, from its options and operands.
 struct LinearShape {
-  int64_t rows;          // M
-  int32_t width;         // N
-  int64_t blocked_width; // N rounded up to a block
+  int64_t rows;           // M
+  int32_t width;          // N
+  int64_t blocked_width;  // N rounded up to a block
   bool is_int8;
-  int32_t k;             // terms per row; int8: padding included
-  int32_t groups;        // int8: scales per row
-  int64_t row_step;      // from row to row: bytes of int8 rows, floats of float rows
-  int64_t scale_step;    // from row to row
+  int32_t k;           // terms per row; int8: padding included
+  int32_t groups;      // int8: scales per row
+  int64_t row_step;    // from row to row: bytes of int8 rows, floats of float rows
+  int64_t scale_step;  // from row to row
   int64_t multiply_adds() const { return rows * width * k; }
 };
 
@@ -65,7 +66,8 @@ LinearShape shape_of(const OpInfo& info) {
 Status verify_frames(const OpCheck& check, const fb::LinearOptions& options, int64_t row_width,
                      int64_t available, int64_t width_max) {
   const int64_t window = options.window(), hop = options.hop(), rows = options.rows();
-  HEED_TRY(check.require(rows >= 1 && rows <= INT32_MAX / 4, "a linear layer has no rows", 1, rows));
+  HEED_TRY(
+      check.require(rows >= 1 && rows <= INT32_MAX / 4, "a linear layer has no rows", 1, rows));
   HEED_TRY(check.require(window >= 1 && window <= width_max && row_width >= 1 &&
                              row_width <= width_max && window * row_width <= width_max,
                          "a linear layer's rows are too wide", width_max, window * row_width));
@@ -101,8 +103,8 @@ Status verify_float(const OpCheck& check, const OpInfo& info) {
   HEED_TRY(check.type(x, DataType::f32));
   const int64_t row_width = options.row_width() ? options.row_width() : x.shape.last();
   HEED_TRY(check.require(row_width >= 1, "a linear layer's rows have no values"));
-  HEED_TRY(verify_frames(check, options, row_width, x.shape.elements() / row_width,
-                         kFloatWidthMax));
+  HEED_TRY(
+      verify_frames(check, options, row_width, x.shape.elements() / row_width, kFloatWidthMax));
   const LinearShape s = shape_of(info);
   return check.packed_constant(info.input(kWeights), DataType::f32, s.blocked_width * s.k);
 }
@@ -122,8 +124,8 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
 }
 
 bool splits_columns(const LinearShape& s, int32_t threads) {
-  return threads > 1 && s.multiply_adds() >= kParallelWork && s.rows < Panels::kUnit * static_cast<int64_t>(threads) &&
-         s.width >= 2 * kColumnsPerTile;
+  return threads > 1 && s.multiply_adds() >= kParallelWork &&
+         s.rows < Panels::kUnit * static_cast<int64_t>(threads) && s.width >= 2 * kColumnsPerTile;
 }
 
 bool stores_floats(const OpInfo& info) { return info.has_output(0) || info.has_output(1); }
@@ -152,11 +154,11 @@ size_t arena_bytes(const OpInfo& info, int32_t) {
 struct LinearState {
   LinearShape shape;
   RowEpilogue epilogue;
-  const LinearKernel* int8;     // one of the two
+  const LinearKernel* int8;  // one of the two
   const MatmulKernel* float32;
-  LinearArgs int8_args;         // of row 0; x, x_scale, rows and y are set per call
+  LinearArgs int8_args;  // of row 0; x, x_scale, rows and y are set per call
   MatmulArgs float_args;
-  int32_t panel_rows;           // as scratch() counted
+  int32_t panel_rows;  // as scratch() counted
   bool split;
 };
 
@@ -172,28 +174,43 @@ Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   const TensorView& x = info.input(kX);
   if (!s.is_int8) {
     state->float32 = context.kernels.matmul;
-    state->float_args = {.a = x.as<const float>(), .a_step = s.row_step,
+    state->float_args = {.a = x.as<const float>(),
+                         .a_step = s.row_step,
                          .b = info.input(kWeights).as<const float>(),
-                         .b_block_step = ptrdiff_t{s.k} * kMatmulBlockN, .b_k_step = kMatmulBlockN,
-                         .bias = bias, .c = nullptr, .c_step = s.width, .rows = 0, .k = s.k};
+                         .b_block_step = ptrdiff_t{s.k} * kMatmulBlockN,
+                         .b_k_step = kMatmulBlockN,
+                         .bias = bias,
+                         .c = nullptr,
+                         .c_step = s.width,
+                         .rows = 0,
+                         .k = s.k};
     return Status::ok;
   }
   if (!bias) {
     const size_t bytes = arena_bytes(info, context.threads);
     auto* zeros = context.arena.take_array<float>(static_cast<size_t>(s.blocked_width));
-    if (!zeros) return fail(context.diagnostic, Status::memory_too_small, "no room for a bias", info.index);
+    if (!zeros)
+      return fail(context.diagnostic, Status::memory_too_small, "no room for a bias", info.index);
     std::memset(zeros, 0, bytes);
     bias = zeros;
   }
   state->int8 = context.kernels.linear;
   const Q8Layout q = x.q8();
   state->int8_args = {
-      .x = x.as<const int8_t>(), .x_step = s.row_step,
+      .x = x.as<const int8_t>(),
+      .x_step = s.row_step,
       .x_scale = reinterpret_cast<const float*>(x.as<const std::byte>() + q.scale_offset),
-      .x_scale_step = s.scale_step, .rows = 0, .groups = s.groups,
-      .group_width = s.k / s.groups, .w = info.input(kWeights).as<const int8_t>(),
-      .w_scale = info.input(kScale).as<const float>(), .w_sum = info.input(kSum).as<const int32_t>(),
-      .w_sum_step = s.blocked_width, .bias = bias, .y = nullptr, .y_step = s.width};
+      .x_scale_step = s.scale_step,
+      .rows = 0,
+      .groups = s.groups,
+      .group_width = s.k / s.groups,
+      .w = info.input(kWeights).as<const int8_t>(),
+      .w_scale = info.input(kScale).as<const float>(),
+      .w_sum = info.input(kSum).as<const int32_t>(),
+      .w_sum_step = s.blocked_width,
+      .bias = bias,
+      .y = nullptr,
+      .y_step = s.width};
   return Status::ok;
 }
 
@@ -277,9 +294,16 @@ int64_t multiply_adds(const OpInfo& info) {
 
 }  // namespace
 
-const NodeKind kLinearNode = {
-    .name = "linear", .type = fb::OpOptions::LinearOptions, .state_bytes = sizeof(LinearState),
-    .verify = verify, .scratch = scratch, .arena_bytes = arena_bytes, .prepare = prepare,
-    .run = run, .destroy = nullptr, .variant = variant, .multiply_adds = multiply_adds};
+const NodeKind kLinearNode = {.name = "linear",
+                              .type = fb::OpOptions::LinearOptions,
+                              .state_bytes = sizeof(LinearState),
+                              .verify = verify,
+                              .scratch = scratch,
+                              .arena_bytes = arena_bytes,
+                              .prepare = prepare,
+                              .run = run,
+                              .destroy = nullptr,
+                              .variant = variant,
+                              .multiply_adds = multiply_adds};
 
 }  // namespace heed

@@ -37,8 +37,7 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
                          "two stacks of matrices do not broadcast"));
   HEED_TRY(check.same(batch, batch_of(y.shape)));
   return check.require(rows_of(y.shape) == rows_of(a.shape) && y.shape.last() == b.shape.last(),
-                       "a matrix product has the wrong shape", rows_of(a.shape),
-                       rows_of(y.shape));
+                       "a matrix product has the wrong shape", rows_of(a.shape), rows_of(y.shape));
 }
 
 struct MatmulState {
@@ -54,10 +53,10 @@ Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   const TensorView &a = info.input(0), &b = info.input(1), &y = info.output(0);
   const Shape batches[] = {batch_of(a.shape), batch_of(b.shape)};
   const Shape* shapes[] = {&batches[0], &batches[1]};
-  new (memory) MatmulState{context.kernels.matmul,
-                           a.as<const float>(), b.as<const float>(), y.as<float>(),
-                           rows_of(a.shape), b.shape.last(), a.shape.last(),
-                           make_broadcast(batch_of(y.shape), shapes, 2)};
+  new (memory) MatmulState{context.kernels.matmul, a.as<const float>(),
+                           b.as<const float>(),    y.as<float>(),
+                           rows_of(a.shape),       b.shape.last(),
+                           a.shape.last(),         make_broadcast(batch_of(y.shape), shapes, 2)};
   return Status::ok;
 }
 
@@ -115,9 +114,16 @@ int64_t multiply_adds(const OpInfo& info) {
 
 }  // namespace
 
-const NodeKind kMatmulNode = {
-    .name = "matmul", .type = fb::OpOptions::MatmulOptions, .state_bytes = sizeof(MatmulState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = nullptr, .prepare = prepare,
-    .run = run, .destroy = nullptr, .variant = variant, .multiply_adds = multiply_adds};
+const NodeKind kMatmulNode = {.name = "matmul",
+                              .type = fb::OpOptions::MatmulOptions,
+                              .state_bytes = sizeof(MatmulState),
+                              .verify = verify,
+                              .scratch = no_scratch,
+                              .arena_bytes = nullptr,
+                              .prepare = prepare,
+                              .run = run,
+                              .destroy = nullptr,
+                              .variant = variant,
+                              .multiply_adds = multiply_adds};
 
 }  // namespace heed

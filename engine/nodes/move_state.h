@@ -30,12 +30,18 @@ struct MoveShape {
 /// A plain type as ops/move names it.
 inline CastType cast_type(DataType type) {
   switch (type) {
-    case DataType::f32: return CastType::f32;
-    case DataType::i32: return CastType::i32;
-    case DataType::i64: return CastType::i64;
-    case DataType::i8: return CastType::i8;
-    case DataType::u8: return CastType::u8;
-    default: return CastType::boolean;
+    case DataType::f32:
+      return CastType::f32;
+    case DataType::i32:
+      return CastType::i32;
+    case DataType::i64:
+      return CastType::i64;
+    case DataType::i8:
+      return CastType::i8;
+    case DataType::u8:
+      return CastType::u8;
+    default:
+      return CastType::boolean;
   }
 }
 
@@ -46,7 +52,8 @@ inline void run_move(const MoveState& state, RunContext& context) {
   const int64_t parts = strided_copy_parts(state.copy);
   if (parts == 0) return;
   const int64_t bytes = state.copy.elements() * static_cast<int64_t>(state.copy.element_bytes);
-  const int64_t least = std::max<int64_t>(1, kParallelMoveBytes / std::max<int64_t>(1, bytes / parts));
+  const int64_t least =
+      std::max<int64_t>(1, kParallelMoveBytes / std::max<int64_t>(1, bytes / parts));
   for_slices(context, parts, least, [&](int64_t first, int64_t last) {
     run_strided_copy(state.copy, state.src, state.dst, first, last);
   });

@@ -31,8 +31,7 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   HEED_TRY(check.require(options.mode() <= fb::PadMode::edge, "an unknown kind of padding", 0,
                          static_cast<int64_t>(options.mode())));
   const int64_t count = options.before() ? options.before()->size() : 0;
-  HEED_TRY(check.require(x.shape.rank >= 1 && y.shape.rank == x.shape.rank &&
-                             count == x.shape.rank,
+  HEED_TRY(check.require(x.shape.rank >= 1 && y.shape.rank == x.shape.rank && count == x.shape.rank,
                          "a padding needs one number for each dimension", x.shape.rank, count));
   for (int32_t d = 0; d < x.shape.rank; ++d) {
     HEED_TRY(verify_dimension(check, options.mode(), x.shape.dims[d], y.shape.dims[d],
@@ -80,9 +79,16 @@ void run(const void* memory, RunContext& context) {
 
 }  // namespace
 
-const NodeKind kPadNode = {
-    .name = "pad", .type = fb::OpOptions::PadOptions, .state_bytes = sizeof(PadState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = nullptr, .prepare = prepare,
-    .run = run, .destroy = nullptr, .variant = move_variant, .multiply_adds = nullptr};
+const NodeKind kPadNode = {.name = "pad",
+                           .type = fb::OpOptions::PadOptions,
+                           .state_bytes = sizeof(PadState),
+                           .verify = verify,
+                           .scratch = no_scratch,
+                           .arena_bytes = nullptr,
+                           .prepare = prepare,
+                           .run = run,
+                           .destroy = nullptr,
+                           .variant = move_variant,
+                           .multiply_adds = nullptr};
 
 }  // namespace heed

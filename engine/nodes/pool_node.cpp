@@ -1,7 +1,8 @@
 // Maximum or mean over windows of [B, H, W, C], channels last.
 //
 // A row of outputs first joins its window's rows, whole rows at a time, then its columns, all
-// channels at a time: both are runs of the elementwise kernels, so the bits are the same everywhere.
+// channels at a time: both are runs of the elementwise kernels, so the bits are the same
+// everywhere.
 
 #include <cstring>
 #include <new>
@@ -25,13 +26,14 @@ struct PoolAxis {
 };
 
 Status verify_axis(const OpCheck& check, const PoolAxis& a, int64_t pad_after) {
-  HEED_TRY(check.require(a.window >= 1 && a.window <= kSizeMax && a.stride >= 1 &&
-                             a.stride <= kSizeMax,
-                         "a window or stride is out of range", kSizeMax, a.window));
-  HEED_TRY(check.require(a.pad < a.window && pad_after < a.window,
-                         "padding as large as the window", a.window, std::max(a.pad, pad_after)));
+  HEED_TRY(
+      check.require(a.window >= 1 && a.window <= kSizeMax && a.stride >= 1 && a.stride <= kSizeMax,
+                    "a window or stride is out of range", kSizeMax, a.window));
+  HEED_TRY(check.require(a.pad < a.window && pad_after < a.window, "padding as large as the window",
+                         a.window, std::max(a.pad, pad_after)));
   const int64_t span = a.in + a.pad + pad_after - a.window;
-  HEED_TRY(check.require(a.in >= 1 && span >= 0, "a window is larger than its input", a.window, a.in));
+  HEED_TRY(
+      check.require(a.in >= 1 && span >= 0, "a window is larger than its input", a.window, a.in));
   return check.require(a.out == span / a.stride + 1, "an output has the wrong size",
                        span / a.stride + 1, a.out);
 }
@@ -107,8 +109,8 @@ void run_row(const PoolState& s, int64_t row, float* joined) {
     std::memcpy(y, joined + from * s.channels, static_cast<size_t>(s.channels) * sizeof(float));
     for (int64_t i = from + 1; i < to; ++i) join(s, joined + i * s.channels, y, s.channels);
     if (!s.average) continue;
-    const int64_t count = s.count_padding ? s.rows.window * s.columns.window
-                                          : (last - first) * (to - from);
+    const int64_t count =
+        s.count_padding ? s.rows.window * s.columns.window : (last - first) * (to - from);
     const float divisor = static_cast<float>(count);
     s.kernel->binary({y, &divisor, 1, 0, y, s.channels}, BinaryKind::div);
   }
@@ -130,9 +132,16 @@ const char* variant(const void* memory) {
 
 }  // namespace
 
-const NodeKind kPoolNode = {
-    .name = "pool", .type = fb::OpOptions::PoolOptions, .state_bytes = sizeof(PoolState),
-    .verify = verify, .scratch = scratch, .arena_bytes = nullptr, .prepare = prepare, .run = run,
-    .destroy = nullptr, .variant = variant, .multiply_adds = nullptr};
+const NodeKind kPoolNode = {.name = "pool",
+                            .type = fb::OpOptions::PoolOptions,
+                            .state_bytes = sizeof(PoolState),
+                            .verify = verify,
+                            .scratch = scratch,
+                            .arena_bytes = nullptr,
+                            .prepare = prepare,
+                            .run = run,
+                            .destroy = nullptr,
+                            .variant = variant,
+                            .multiply_adds = nullptr};
 
 }  // namespace heed

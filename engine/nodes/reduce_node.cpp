@@ -1,7 +1,7 @@
 // Sums, means, extremes and their relatives over any dimensions.
 //
-// Dimensions that are reduced and lie together need one call of the kernel. Others are first brought
-// behind the kept ones, in scratch.
+// Dimensions that are reduced and lie together need one call of the kernel. Others are first
+// brought behind the kept ones, in scratch.
 
 #include <new>
 
@@ -73,15 +73,14 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   HEED_TRY(check.require(options.kind() <= fb::ReduceKind::arg_min, "an unknown reduction", 0,
                          static_cast<int64_t>(options.kind())));
   const auto kind = static_cast<ReduceKind>(options.kind());
-  HEED_TRY(check.require(x.type == DataType::f32 ||
-                             (x.type == DataType::i64 && is_known_for_integers(kind)),
-                         "the reduction is not known for this type", 0,
-                         static_cast<int64_t>(x.type)));
+  HEED_TRY(check.require(
+      x.type == DataType::f32 || (x.type == DataType::i64 && is_known_for_integers(kind)),
+      "the reduction is not known for this type", 0, static_cast<int64_t>(x.type)));
   HEED_TRY(check.type(y, is_arg(kind) ? DataType::i64 : x.type));
   const uint32_t count = options.axes() ? options.axes()->size() : 0;
-  HEED_TRY(check.require(count >= 1 && count <= static_cast<uint32_t>(x.shape.rank) &&
-                             (!is_arg(kind) || count == 1),
-                         "a reduction has the wrong number of axes", x.shape.rank, count));
+  HEED_TRY(check.require(
+      count >= 1 && count <= static_cast<uint32_t>(x.shape.rank) && (!is_arg(kind) || count == 1),
+      "a reduction has the wrong number of axes", x.shape.rank, count));
   uint32_t seen = 0;
   for (const uint32_t axis : *options.axes()) {
     HEED_TRY(check.require(axis < static_cast<uint32_t>(x.shape.rank) && !(seen >> axis & 1),
@@ -132,8 +131,12 @@ Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   const TensorView& x = info.input(0);
   const uint32_t mask = reduced_mask(options);
   const ReduceShape shape(x.shape, mask);
-  new (memory) ReduceState{context.kernels.reduce, static_cast<ReduceKind>(options.kind()), x.type,
-                           shape, x.data, info.output(0).data,
+  new (memory) ReduceState{context.kernels.reduce,
+                           static_cast<ReduceKind>(options.kind()),
+                           x.type,
+                           shape,
+                           x.data,
+                           info.output(0).data,
                            shape.scattered ? sorting_copy(x, mask) : StridedCopy{}};
   return Status::ok;
 }
@@ -143,11 +146,12 @@ void run_part(const ReduceState& s, const void* data, int64_t first, int64_t las
   const int64_t from = first * shape.n * shape.inner, to = first * shape.inner;
   if (s.type == DataType::i64) {
     reduce_i64({static_cast<const int64_t*>(data) + from, static_cast<int64_t*>(s.y) + to,
-                last - first, shape.n, shape.inner}, s.kind);
+                last - first, shape.n, shape.inner},
+               s.kind);
     return;
   }
-  ReduceArgs args{static_cast<const float*>(data) + from, nullptr, nullptr, last - first, shape.n,
-                  shape.inner};
+  ReduceArgs args{
+      static_cast<const float*>(data) + from, nullptr, nullptr, last - first, shape.n, shape.inner};
   if (is_arg(s.kind)) {
     args.index = static_cast<int64_t*>(s.y) + to;
   } else {
@@ -175,9 +179,16 @@ const char* variant(const void* memory) {
 
 }  // namespace
 
-const NodeKind kReduceNode = {
-    .name = "reduce", .type = fb::OpOptions::ReduceOptions, .state_bytes = sizeof(ReduceState),
-    .verify = verify, .scratch = scratch, .arena_bytes = nullptr, .prepare = prepare, .run = run,
-    .destroy = nullptr, .variant = variant, .multiply_adds = nullptr};
+const NodeKind kReduceNode = {.name = "reduce",
+                              .type = fb::OpOptions::ReduceOptions,
+                              .state_bytes = sizeof(ReduceState),
+                              .verify = verify,
+                              .scratch = scratch,
+                              .arena_bytes = nullptr,
+                              .prepare = prepare,
+                              .run = run,
+                              .destroy = nullptr,
+                              .variant = variant,
+                              .multiply_adds = nullptr};
 
 }  // namespace heed

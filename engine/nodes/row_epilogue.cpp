@@ -59,8 +59,7 @@ Status verify_epilogue(const OpInfo& info, const fb::Epilogue* epilogue, int64_t
   HEED_TRY(check.require(normed || !info.has_output(kStageN), "stores a norm that it lacks"));
   if (!epilogue) return Status::ok;
   HEED_TRY(check.require(epilogue->activation() <= fb::Activation::gelu_sigmoid,
-                         "an unknown activation", 0,
-                         static_cast<int64_t>(epilogue->activation())));
+                         "an unknown activation", 0, static_cast<int64_t>(epilogue->activation())));
   HEED_TRY(check.require(epilogue->norm() <= fb::Norm::rms, "an unknown norm", 0,
                          static_cast<int64_t>(epilogue->norm())));
   if (const TensorView* residual = info.optional(epilogue->residual())) {
@@ -158,8 +157,8 @@ void RowEpilogue::finish(int64_t first_row, int32_t rows, const float* core_rows
   bool absmax_known = absmax_before_norm && ran;
   if (normed) {
     float* y = n ? n + first_row * width : panel;
-    const NormArgs args{{x, step, y, width, rows, width, wants_absmax ? absmax : nullptr},
-                        gamma, beta, epsilon};
+    const NormArgs args{
+        {x, step, y, width, rows, width, wants_absmax ? absmax : nullptr}, gamma, beta, epsilon};
     norm == fb::Norm::layer ? kernels->norm->layer(args) : kernels->norm->rms(args);
     x = y;
     step = width;

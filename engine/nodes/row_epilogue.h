@@ -19,17 +19,17 @@ namespace heed {
 /// An epilogue made ready: plain pointers, trivially copyable.
 struct RowEpilogue {
   const KernelSet* kernels;  // of the session
-  int32_t width;  // N
+  int32_t width;             // N
   ActivationKind activation;
   fb::Norm norm;
   float epsilon;
   const float* residual;  // null: none
   int32_t residual_rows;  // its rows repeat
   const float* gamma;
-  const float* beta;      // null: none
-  float* r;               // where stages are stored; null: not stored
+  const float* beta;  // null: none
+  float* r;           // where stages are stored; null: not stored
   float* n;
-  int8_t* q;              // first row, its halo not counted
+  int8_t* q;  // first row, its halo not counted
   float* q_scale;
   ptrdiff_t q_step;
   int32_t q_groups, q_group;
@@ -54,8 +54,8 @@ struct RowEpilogue {
               float* absmax) const;
 
  private:
-  const float* activate_and_add(int64_t first_row, int32_t rows, const float* core,
-                                ptrdiff_t* step, float* panel, float* absmax) const;
+  const float* activate_and_add(int64_t first_row, int32_t rows, const float* core, ptrdiff_t* step,
+                                float* panel, float* absmax) const;
 };
 
 /// Checks an op's epilogue and its outputs for a core of rows x width, and the op's outputs list.

@@ -61,8 +61,8 @@ void run(const void* memory, RunContext& context) {
   for_tiles(context, threads, panels.count, [&](int64_t tile, int32_t thread) {
     const int64_t first = panels.begin(tile);
     const EpilogueScratch scratch(context.scratch(thread), Panels::rows_max(width), width);
-    epilogue.finish(first, panels.size(tile), state.x + first * state.hop, state.hop,
-                    scratch.panel, scratch.absmax);
+    epilogue.finish(first, panels.size(tile), state.x + first * state.hop, state.hop, scratch.panel,
+                    scratch.absmax);
   });
 }
 
@@ -72,9 +72,16 @@ const char* variant(const void* memory) {
 
 }  // namespace
 
-const NodeKind kRowsNode = {
-    .name = "rows", .type = fb::OpOptions::RowsOptions, .state_bytes = sizeof(RowsState),
-    .verify = verify, .scratch = scratch, .arena_bytes = nullptr, .prepare = prepare,
-    .run = run, .destroy = nullptr, .variant = variant, .multiply_adds = nullptr};
+const NodeKind kRowsNode = {.name = "rows",
+                            .type = fb::OpOptions::RowsOptions,
+                            .state_bytes = sizeof(RowsState),
+                            .verify = verify,
+                            .scratch = scratch,
+                            .arena_bytes = nullptr,
+                            .prepare = prepare,
+                            .run = run,
+                            .destroy = nullptr,
+                            .variant = variant,
+                            .multiply_adds = nullptr};
 
 }  // namespace heed

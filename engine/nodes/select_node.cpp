@@ -23,9 +23,9 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   HEED_TRY(check.type(b, a.type));
   HEED_TRY(check.type(y, a.type));
   Shape two, all;
-  HEED_TRY(check.require(broadcast_shapes(a.shape, b.shape, &two) &&
-                             broadcast_shapes(condition.shape, two, &all),
-                         "three operands do not broadcast"));
+  HEED_TRY(check.require(
+      broadcast_shapes(a.shape, b.shape, &two) && broadcast_shapes(condition.shape, two, &all),
+      "three operands do not broadcast"));
   return check.same(all, y.shape);
 }
 
@@ -43,9 +43,9 @@ Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   const TensorView &condition = info.input(0), &a = info.input(1), &b = info.input(2);
   const TensorView& y = info.output(0);
   const Shape* shapes[] = {&condition.shape, &a.shape, &b.shape};
-  new (memory) SelectState{context.kernels.elementwise, a.type,
-                           condition.as<const uint8_t>(), a.as<const std::byte>(),
-                           b.as<const std::byte>(), y.as<std::byte>(),
+  new (memory) SelectState{context.kernels.elementwise,       a.type,
+                           condition.as<const uint8_t>(),     a.as<const std::byte>(),
+                           b.as<const std::byte>(),           y.as<std::byte>(),
                            make_broadcast(y.shape, shapes, 3)};
   return Status::ok;
 }
@@ -61,8 +61,7 @@ void run_one(const SelectState& s, int64_t begin, int64_t n, const int64_t* from
                       reinterpret_cast<const float*>(b), steps[0], steps[1], steps[2],
                       reinterpret_cast<float*>(y), n});
   } else {
-    select_bytes({condition, a, b, steps[0], steps[1], steps[2], y, n},
-                 static_cast<size_t>(bytes));
+    select_bytes({condition, a, b, steps[0], steps[1], steps[2], y, n}, static_cast<size_t>(bytes));
   }
 }
 
@@ -81,9 +80,16 @@ const char* variant(const void* memory) {
 
 }  // namespace
 
-const NodeKind kSelectNode = {
-    .name = "select", .type = fb::OpOptions::SelectOptions, .state_bytes = sizeof(SelectState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = nullptr, .prepare = prepare, .run = run,
-    .destroy = nullptr, .variant = variant, .multiply_adds = nullptr};
+const NodeKind kSelectNode = {.name = "select",
+                              .type = fb::OpOptions::SelectOptions,
+                              .state_bytes = sizeof(SelectState),
+                              .verify = verify,
+                              .scratch = no_scratch,
+                              .arena_bytes = nullptr,
+                              .prepare = prepare,
+                              .run = run,
+                              .destroy = nullptr,
+                              .variant = variant,
+                              .multiply_adds = nullptr};
 
 }  // namespace heed

@@ -50,9 +50,9 @@ Status prepare(const OpInfo& info, PrepareContext&, void* memory) {
   }
   const bool empty = copy.elements() == 0;
   const std::byte* src = x.as<const std::byte>();
-  new (memory) MoveState{simplified(copy),
-                         empty ? src : src + first * static_cast<int64_t>(copy.element_bytes),
-                         y.data};
+  new (memory)
+      MoveState{simplified(copy),
+                empty ? src : src + first * static_cast<int64_t>(copy.element_bytes), y.data};
   return Status::ok;
 }
 
@@ -62,9 +62,16 @@ void run(const void* memory, RunContext& context) {
 
 }  // namespace
 
-const NodeKind kSliceNode = {
-    .name = "slice", .type = fb::OpOptions::SliceOptions, .state_bytes = sizeof(MoveState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = nullptr, .prepare = prepare,
-    .run = run, .destroy = nullptr, .variant = move_variant, .multiply_adds = nullptr};
+const NodeKind kSliceNode = {.name = "slice",
+                             .type = fb::OpOptions::SliceOptions,
+                             .state_bytes = sizeof(MoveState),
+                             .verify = verify,
+                             .scratch = no_scratch,
+                             .arena_bytes = nullptr,
+                             .prepare = prepare,
+                             .run = run,
+                             .destroy = nullptr,
+                             .variant = move_variant,
+                             .multiply_adds = nullptr};
 
 }  // namespace heed

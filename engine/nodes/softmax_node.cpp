@@ -33,9 +33,9 @@ struct SoftmaxState {
 
 Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   const TensorView& x = info.input(0);
-  new (memory) SoftmaxState{context.kernels.softmax, x.as<const float>(),
-                            info.output(0).as<float>(), x.shape.rows(), x.shape.last(),
-                            info.options<fb::SoftmaxOptions>().log()};
+  new (memory) SoftmaxState{
+      context.kernels.softmax, x.as<const float>(), info.output(0).as<float>(),
+      x.shape.rows(),          x.shape.last(),      info.options<fb::SoftmaxOptions>().log()};
   return Status::ok;
 }
 
@@ -58,9 +58,16 @@ const char* variant(const void* memory) {
 
 }  // namespace
 
-const NodeKind kSoftmaxNode = {
-    .name = "softmax", .type = fb::OpOptions::SoftmaxOptions, .state_bytes = sizeof(SoftmaxState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = nullptr, .prepare = prepare,
-    .run = run, .destroy = nullptr, .variant = variant, .multiply_adds = nullptr};
+const NodeKind kSoftmaxNode = {.name = "softmax",
+                               .type = fb::OpOptions::SoftmaxOptions,
+                               .state_bytes = sizeof(SoftmaxState),
+                               .verify = verify,
+                               .scratch = no_scratch,
+                               .arena_bytes = nullptr,
+                               .prepare = prepare,
+                               .run = run,
+                               .destroy = nullptr,
+                               .variant = variant,
+                               .multiply_adds = nullptr};
 
 }  // namespace heed

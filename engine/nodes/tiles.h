@@ -12,9 +12,9 @@ namespace heed {
 /// Rows of up to kRowsMax that are computed together, so that what follows finds them in the cache.
 /// Which rows share a panel never changes their bits.
 struct Panels {
-  static constexpr int32_t kUnit = 12;      // a multiple of the row tiles of all kernels: 4, 6, 12
+  static constexpr int32_t kUnit = 12;  // a multiple of the row tiles of all kernels: 4, 6, 12
   static constexpr int32_t kRowsMax = 48;
-  static constexpr int64_t kFloats = 32768; // of one panel: 128 kB
+  static constexpr int64_t kFloats = 32768;  // of one panel: 128 kB
 
   int64_t rows;
   int64_t units;

@@ -25,9 +25,8 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
     const uint32_t from = permutation->Get(d);
     HEED_TRY(check.require(from < count && !(seen >> from & 1), "not a permutation", d, from));
     seen |= 1u << from;
-    HEED_TRY(check.require(y.shape.dims[d] == x.shape.dims[from],
-                           "a transpose has the wrong shape", x.shape.dims[from],
-                           y.shape.dims[d]));
+    HEED_TRY(check.require(y.shape.dims[d] == x.shape.dims[from], "a transpose has the wrong shape",
+                           x.shape.dims[from], y.shape.dims[d]));
   }
   return Status::ok;
 }
@@ -54,9 +53,16 @@ void run(const void* memory, RunContext& context) {
 
 }  // namespace
 
-const NodeKind kTransposeNode = {
-    .name = "transpose", .type = fb::OpOptions::TransposeOptions, .state_bytes = sizeof(MoveState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = nullptr, .prepare = prepare,
-    .run = run, .destroy = nullptr, .variant = move_variant, .multiply_adds = nullptr};
+const NodeKind kTransposeNode = {.name = "transpose",
+                                 .type = fb::OpOptions::TransposeOptions,
+                                 .state_bytes = sizeof(MoveState),
+                                 .verify = verify,
+                                 .scratch = no_scratch,
+                                 .arena_bytes = nullptr,
+                                 .prepare = prepare,
+                                 .run = run,
+                                 .destroy = nullptr,
+                                 .variant = move_variant,
+                                 .multiply_adds = nullptr};
 
 }  // namespace heed

@@ -56,9 +56,14 @@ struct UnaryState {
 Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   const auto& options = info.options<fb::UnaryOptions>();
   const TensorView& x = info.input(0);
-  new (memory) UnaryState{context.kernels.elementwise, static_cast<UnaryKind>(options.kind()),
-                          x.type, x.data, info.output(0).data, x.shape.elements(),
-                          options.alpha(), options.beta()};
+  new (memory) UnaryState{context.kernels.elementwise,
+                          static_cast<UnaryKind>(options.kind()),
+                          x.type,
+                          x.data,
+                          info.output(0).data,
+                          x.shape.elements(),
+                          options.alpha(),
+                          options.beta()};
   return Status::ok;
 }
 
@@ -92,9 +97,16 @@ const char* variant(const void* memory) {
 
 }  // namespace
 
-const NodeKind kUnaryNode = {
-    .name = "unary", .type = fb::OpOptions::UnaryOptions, .state_bytes = sizeof(UnaryState),
-    .verify = verify, .scratch = no_scratch, .arena_bytes = nullptr, .prepare = prepare, .run = run,
-    .destroy = nullptr, .variant = variant, .multiply_adds = nullptr};
+const NodeKind kUnaryNode = {.name = "unary",
+                             .type = fb::OpOptions::UnaryOptions,
+                             .state_bytes = sizeof(UnaryState),
+                             .verify = verify,
+                             .scratch = no_scratch,
+                             .arena_bytes = nullptr,
+                             .prepare = prepare,
+                             .run = run,
+                             .destroy = nullptr,
+                             .variant = variant,
+                             .multiply_adds = nullptr};
 
 }  // namespace heed

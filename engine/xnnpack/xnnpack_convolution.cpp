@@ -12,12 +12,12 @@ namespace {
 
 // What any machine's kernels may round up to. Checked at creation: a kernel that needs more is
 // refused there, with a status.
-constexpr int64_t kOutputBlock = 32;        // outputs packed together
-constexpr int64_t kInputBlock = 16;         // inputs packed together
-constexpr int64_t kChannelBlock = 64;       // depthwise: channels packed together
-constexpr int64_t kTileTaps = 32;           // depthwise: taps of one pass
-constexpr int64_t kRowBlock = 32;           // output pixels of one tile
-constexpr int64_t kOperatorBytes = 16384;   // the operator itself, zero padding aside
+constexpr int64_t kOutputBlock = 32;       // outputs packed together
+constexpr int64_t kInputBlock = 16;        // inputs packed together
+constexpr int64_t kChannelBlock = 64;      // depthwise: channels packed together
+constexpr int64_t kTileTaps = 32;          // depthwise: taps of one pass
+constexpr int64_t kRowBlock = 32;          // output pixels of one tile
+constexpr int64_t kOperatorBytes = 16384;  // the operator itself, zero padding aside
 constexpr int64_t kPointerBytes = 8;
 constexpr int64_t kFloatBytes = 4;
 

@@ -23,8 +23,7 @@ To convert(From x) {
   } else if constexpr (std::is_same_v<From, float> && std::is_integral_v<To>) {
     // The float above the largest value of To is exact for every To.
     constexpr float kLowest = static_cast<float>(std::numeric_limits<To>::lowest());
-    constexpr float kAbove =
-        2.0f * static_cast<float>(std::numeric_limits<To>::max() / 2 + 1);
+    constexpr float kAbove = 2.0f * static_cast<float>(std::numeric_limits<To>::max() / 2 + 1);
     if (x != x) return 0;
     if (x <= kLowest) return std::numeric_limits<To>::lowest();
     if (x >= kAbove) return std::numeric_limits<To>::max();
@@ -44,12 +43,18 @@ void cast_run(const void* x, void* y, int64_t n) {
 template <class From>
 void cast_from(const void* x, void* y, CastType to, int64_t n) {
   switch (to) {
-    case CastType::f32: return cast_run<From, float>(x, y, n);
-    case CastType::i32: return cast_run<From, int32_t>(x, y, n);
-    case CastType::i64: return cast_run<From, int64_t>(x, y, n);
-    case CastType::i8: return cast_run<From, int8_t>(x, y, n);
-    case CastType::u8: return cast_run<From, uint8_t>(x, y, n);
-    case CastType::boolean: return cast_run<From, Boolean>(x, y, n);
+    case CastType::f32:
+      return cast_run<From, float>(x, y, n);
+    case CastType::i32:
+      return cast_run<From, int32_t>(x, y, n);
+    case CastType::i64:
+      return cast_run<From, int64_t>(x, y, n);
+    case CastType::i8:
+      return cast_run<From, int8_t>(x, y, n);
+    case CastType::u8:
+      return cast_run<From, uint8_t>(x, y, n);
+    case CastType::boolean:
+      return cast_run<From, Boolean>(x, y, n);
   }
 }
 
@@ -57,12 +62,18 @@ void cast_from(const void* x, void* y, CastType to, int64_t n) {
 
 void cast_elements(const void* x, CastType from, void* y, CastType to, int64_t n) {
   switch (from) {
-    case CastType::f32: return cast_from<float>(x, y, to, n);
-    case CastType::i32: return cast_from<int32_t>(x, y, to, n);
-    case CastType::i64: return cast_from<int64_t>(x, y, to, n);
-    case CastType::i8: return cast_from<int8_t>(x, y, to, n);
-    case CastType::u8: return cast_from<uint8_t>(x, y, to, n);
-    case CastType::boolean: return cast_from<Boolean>(x, y, to, n);
+    case CastType::f32:
+      return cast_from<float>(x, y, to, n);
+    case CastType::i32:
+      return cast_from<int32_t>(x, y, to, n);
+    case CastType::i64:
+      return cast_from<int64_t>(x, y, to, n);
+    case CastType::i8:
+      return cast_from<int8_t>(x, y, to, n);
+    case CastType::u8:
+      return cast_from<uint8_t>(x, y, to, n);
+    case CastType::boolean:
+      return cast_from<Boolean>(x, y, to, n);
   }
 }
 

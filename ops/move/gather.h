@@ -26,9 +26,9 @@ struct GatherElementsArgs {
   Indices ids;
   int32_t rank;
   int32_t axis;
-  int64_t size[8];      // of dst and ids
-  int64_t src_step[8];  // elements
-  size_t element_bytes; // 1, 4 or 8
+  int64_t size[8];       // of dst and ids
+  int64_t src_step[8];   // elements
+  size_t element_bytes;  // 1, 4 or 8
 };
 /// Elements first .. last-1 of dst.
 void run_gather_elements(const GatherElementsArgs& args, int64_t first, int64_t last);

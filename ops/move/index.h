@@ -10,8 +10,8 @@ namespace heed {
 struct Indices {
   const void* data;  // int32 or int64, aligned for its type
   bool is_64_bit;
-  bool wrap;         // negative ones count from the end
-  int64_t size;      // of what they index
+  bool wrap;     // negative ones count from the end
+  int64_t size;  // of what they index
 
   /// Index i, or -1 where it lies outside.
   int64_t at(int64_t i) const {

@@ -9,9 +9,12 @@ namespace {
 int64_t source(PadKind kind, int64_t i, int64_t size) {
   if (i >= 0 && i < size) return i;
   switch (kind) {
-    case PadKind::constant: return -1;
-    case PadKind::edge: return i < 0 ? 0 : size - 1;
-    case PadKind::reflect: return i < 0 ? -i : 2 * (size - 1) - i;
+    case PadKind::constant:
+      return -1;
+    case PadKind::edge:
+      return i < 0 ? 0 : size - 1;
+    case PadKind::reflect:
+      return i < 0 ? -i : 2 * (size - 1) - i;
   }
   return -1;
 }
@@ -71,9 +74,12 @@ void run_rows(const PadArgs& args, int64_t first, int64_t last) {
 
 void run_pad(const PadArgs& args, int64_t first, int64_t last) {
   switch (args.element_bytes) {
-    case 1: return run_rows<uint8_t>(args, first, last);
-    case 4: return run_rows<uint32_t>(args, first, last);
-    default: return run_rows<uint64_t>(args, first, last);
+    case 1:
+      return run_rows<uint8_t>(args, first, last);
+    case 4:
+      return run_rows<uint32_t>(args, first, last);
+    default:
+      return run_rows<uint64_t>(args, first, last);
   }
 }
 

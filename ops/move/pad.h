@@ -18,8 +18,8 @@ struct PadArgs {
   size_t element_bytes;  // 1, 4 or 8
   int64_t src_size[8];   // reflect, edge: >= 1
   int64_t dst_size[8];
-  int64_t before[8];     // reflect: no more than src_size - 1 beyond either end
-  const void* value;     // constant: one element
+  int64_t before[8];  // reflect: no more than src_size - 1 beyond either end
+  const void* value;  // constant: one element
 };
 
 /// Rows (of the last dimension) first .. last-1 of dst.

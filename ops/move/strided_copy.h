@@ -14,8 +14,8 @@ namespace heed {
 inline constexpr int32_t kMoveRankMax = 8;
 
 struct StridedCopy {
-  int32_t rank = 0;         // 0: a single element
-  size_t element_bytes = 0; // 1, 4 or 8; both pointers aligned for it
+  int32_t rank = 0;          // 0: a single element
+  size_t element_bytes = 0;  // 1, 4 or 8; both pointers aligned for it
   int64_t size[kMoveRankMax] = {};
   int64_t src_step[kMoveRankMax] = {};
   int64_t dst_step[kMoveRankMax] = {};
