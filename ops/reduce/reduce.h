@@ -1,13 +1,12 @@
 #pragma once
 // Reductions of x[outer, n, inner] over n to y[outer, inner].
 //
-// inner = 1: float sums run in the 16-lane order (ops/rows.h), and so do max, min and prod. inner >
-// 1: each column is reduced in order of n.
+// inner = 1: float sums run in the 16-lane order (ops/rows.h), and so do max, min and prod.
+// inner > 1: each column is reduced in order of n.
 //
 //   mean: sum / n;  l1: sum |x|;  l2: sqrt(sum x^2);  sum_square: sum x^2 (fused multiply-add)
 //   log_sum: log(sum x);  log_sum_exp: max + log(sum exp(x - max))
-//   arg_max, arg_min: the first index that holds the extreme value; NaN is never chosen unless x[0]
-//   is one
+//   arg_max, arg_min: the first index that holds the extreme value; with NaN, some index below n
 
 #include "ops/isa.h"
 #include "ops/rows.h"
@@ -58,6 +57,9 @@ struct ReduceKernelList {
   size_t count;
 };
 ReduceKernelList reduce_kernels();
+
+/// The arg kinds for inner > 1, one implementation.
+void arg_columns(const ReduceArgs& args, ReduceKind kind);
 
 /// sum, mean (truncated), max, min, prod, l1, sum_square, arg_max, arg_min on int64; wraps on
 /// overflow.

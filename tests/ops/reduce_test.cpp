@@ -1,0 +1,92 @@
+#include "ops/reduce/reduce.h"
+
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <cmath>
+
+#include "tests/support/float_panels.h"
+
+using namespace heed;
+using namespace heed::test;
+
+namespace {
+
+constexpr ReduceKind kKinds[] = {
+    ReduceKind::sum,     ReduceKind::mean,        ReduceKind::max,     ReduceKind::min,
+    ReduceKind::prod,    ReduceKind::l1,          ReduceKind::l2,      ReduceKind::sum_square,
+    ReduceKind::log_sum, ReduceKind::log_sum_exp, ReduceKind::arg_max, ReduceKind::arg_min};
+
+}  // namespace
+
+TEST_CASE("every reduce variant gives the reference's bits along rows and down columns") {
+  SeededRandom random(18);
+  for (const int32_t n : row_widths()) {
+    for (const int64_t inner : {int64_t{1}, random.integer(2, 40)}) {
+      const int64_t outer = random.integer(1, 3);
+      GuardedBuffer<float> x(static_cast<size_t>(outer * n * inner));
+      const Values values = kAllValues[random.integer(0, 4)];
+      for (float& v : x) v = draw(random, values);
+      const auto results = static_cast<size_t>(outer * inner);
+      GuardedBuffer<float> expected(results), y(results);
+      GuardedBuffer<int64_t> expected_index(results), index(results);
+      for (const ReduceKind kind : kKinds) {
+        reference_of(reduce_kernels())
+            .run({x.data(), expected.data(), expected_index.data(), outer, n, inner}, kind);
+        for_each_variant(reduce_kernels(), detect_isa(), [&](const ReduceKernel& kernel) {
+          INFO(kernel.name << " kind " << static_cast<int>(kind) << " n " << n << " inner "
+                           << inner);
+          kernel.run({x.data(), y.data(), index.data(), outer, n, inner}, kind);
+          for (size_t i = 0; i < results; ++i) {
+            const bool both_nan = y[i] != y[i] && expected[i] != expected[i];
+            CHECK((both_nan || same_bits(&y[i], &expected[i], sizeof(float))));
+          }
+          CHECK(same_bits(index.data(), expected_index.data(), index.bytes()));
+        });
+      }
+    }
+  }
+}
+
+TEST_CASE("reductions of a known row are what their names say") {
+  const float x[5] = {1.0f, -2.0f, 4.0f, 4.0f, -2.0f};
+  const double log_sum_exp = std::log(std::exp(1) + 2 * std::exp(-2) + 2 * std::exp(4));
+  const double expected[] = {5, 1, 4, -2, 64, 13, std::sqrt(41.0), 41, std::log(5), log_sum_exp};
+  for_each_variant(reduce_kernels(), detect_isa(), [&](const ReduceKernel& kernel) {
+    float y;
+    int64_t index;
+    for (int kind = 0; kind < 10; ++kind) {
+      INFO(kernel.name << " kind " << kind);
+      kernel.run({x, &y, nullptr, 1, 5, 1}, static_cast<ReduceKind>(kind));
+      CHECK(std::abs(y - expected[kind]) < 1e-6 * std::abs(expected[kind]));
+    }
+    kernel.run({x, nullptr, &index, 1, 5, 1}, ReduceKind::arg_max);
+    CHECK(index == 2);
+    kernel.run({x, nullptr, &index, 1, 5, 1}, ReduceKind::arg_min);
+    CHECK(index == 1);
+  });
+}
+
+TEST_CASE("a log-sum-exp of nothing but -infinity is -infinity, of one +infinity +infinity") {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for_each_variant(reduce_kernels(), detect_isa(), [&](const ReduceKernel& kernel) {
+    float x[3] = {-infinity, -infinity, -infinity}, y;
+    kernel.run({x, &y, nullptr, 1, 3, 1}, ReduceKind::log_sum_exp);
+    CHECK(y == -infinity);
+    x[1] = infinity;
+    kernel.run({x, &y, nullptr, 1, 3, 1}, ReduceKind::log_sum_exp);
+    CHECK(y == infinity);
+  });
+}
+
+TEST_CASE("integers reduce exactly") {
+  const int64_t x[6] = {3, -7, 5, 5, 2, -7};  // as [1, 3, 2]: columns (3, 5, 2) and (-7, 5, -7)
+  int64_t y[2];
+  reduce_i64({x, y, 1, 3, 2}, ReduceKind::sum);
+  CHECK((y[0] == 10 && y[1] == -9));
+  reduce_i64({x, y, 1, 3, 2}, ReduceKind::arg_min);
+  CHECK((y[0] == 2 && y[1] == 0));
+  reduce_i64({x, y, 1, 6, 1}, ReduceKind::max);
+  CHECK(y[0] == 5);
+  reduce_i64({x, y, 1, 6, 1}, ReduceKind::prod);
+  CHECK(y[0] == 3 * -7 * 5 * 5 * 2 * -7);
+}
