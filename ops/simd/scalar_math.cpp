@@ -91,7 +91,9 @@ float gelu_tanh(float x) {
 
 float gelu_erf(float x) {
   const float t = min(math::kGeluErfMax, std::fabs(x));
-  return std::fma(-t, exp2_small(polynomial(t, math::kGeluErf)), relu(x));
+  const float root = polynomial(t, math::kGeluErf);
+  const float square = root * root, fourth = square * square;
+  return std::fma(-t, fourth * fourth, relu(x));
 }
 
 float erf(float x) {

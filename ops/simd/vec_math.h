@@ -91,7 +91,9 @@ inline F32x16 gelu_tanh(F32x16 x) {
 }
 inline F32x16 gelu_erf(F32x16 x) {
   const F32x16 t = min(set1(math::kGeluErfMax), abs(x));
-  return fnma(t, exp2_small(polynomial(t, math::kGeluErf)), relu(x));
+  const F32x16 root = polynomial(t, math::kGeluErf);
+  const F32x16 square = root * root, fourth = square * square;
+  return fnma(t, fourth * fourth, relu(x));
 }
 
 inline F32x16 erf(F32x16 x) {
