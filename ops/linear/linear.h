@@ -15,13 +15,14 @@
 
 namespace heed {
 
-inline constexpr int32_t kLinearBlockN = 16;  // outputs that share a packed block
-inline constexpr int32_t kLinearGroupK =
-    4;  // consecutive inputs that lie together: one vpdpbusd/sdot lane
-inline constexpr int32_t kLinearWidthMultiple =
-    16;  // group widths: rows of x are padded to this with zeros
-inline constexpr int32_t kLinearRowsMax =
-    48;  // most rows of one call: 8 tiles of 6, 6 of 8, 4 of 12
+/// Outputs that share a packed block.
+inline constexpr int32_t kLinearBlockN = 16;
+/// Consecutive inputs that lie together: one lane of vpdpbusd or sdot.
+inline constexpr int32_t kLinearGroupK = 4;
+/// Group widths are multiples of this: rows of x are padded with zeros.
+inline constexpr int32_t kLinearWidthMultiple = 16;
+/// Most rows of one call: 8 tiles of 6, 4 of 12.
+inline constexpr int32_t kLinearRowsMax = 48;
 
 struct LinearArgs {
   /// int8 in [-127, 127], rows x_step bytes apart (rows may overlap: frames of a signal); each row
@@ -32,10 +33,9 @@ struct LinearArgs {
   /// x_scale[m * x_scale_step + g]
   const float* x_scale;
   ptrdiff_t x_scale_step;
-  int32_t rows;    // 1 .. kLinearRowsMax
-  int32_t groups;  // >= 1
-  int32_t
-      group_width;  // multiple of kLinearWidthMultiple; K padded = groups * group_width <= 65536
+  int32_t rows;         // 1 .. kLinearRowsMax
+  int32_t groups;       // >= 1
+  int32_t group_width;  // multiple of kLinearWidthMultiple; groups * group_width <= 65536
   /// Packed weights [N/16][K/4][16][4] in [-127, 127], 64-byte aligned, zero where padded.
   const int8_t* w;
   const float* w_scale;  // [N rounded up to 16], 64-byte aligned

@@ -5,14 +5,23 @@
 namespace heed {
 namespace {
 
+typedef int32_t Quad __attribute__((aligned(1), may_alias));
+
 #if defined(__aarch64__)
+int8x16_t repeat_four(const uint8_t* p) {
+  return vreinterpretq_s8_s32(vdupq_n_s32(*reinterpret_cast<const Quad*>(p)));
+}
 int16x8_t multiply_high(int8x16_t a, int8x16_t b) { return vmull_high_s8(a, b); }
 int16x8_t multiply_add_high(int16x8_t sum, int8x16_t a, int8x16_t b) {
   return vmlal_high_s8(sum, a, b);
 }
 #else
+int8x16_t repeat_four(const uint8_t* p) {
+  return vreinterpretq_s8_s32(vld1q_dup_s32(reinterpret_cast<const Quad*>(p)));
+}
+// The halves of b are equal.
 int16x8_t multiply_high(int8x16_t a, int8x16_t b) {
-  return vmull_s8(vget_high_s8(a), vget_low_s8(b));  // b's halves are equal
+  return vmull_s8(vget_high_s8(a), vget_low_s8(b));
 }
 int16x8_t multiply_add_high(int16x8_t sum, int8x16_t a, int8x16_t b) {
   return vmlal_s8(sum, vget_high_s8(a), vget_low_s8(b));
@@ -39,12 +48,9 @@ struct Neon {
   static constexpr ptrdiff_t kStepBytes = 8;
   static constexpr int kAdds = 1;
   static constexpr int kUnroll = 1;
-  typedef int32_t Quad __attribute__((aligned(1), may_alias));
 
   [[gnu::always_inline]] static inline X inputs(const uint8_t* p) {
-    const Quad* quads = reinterpret_cast<const Quad*>(p);
-    return {vreinterpretq_s8_s32(vdupq_n_s32(quads[0])),
-            vreinterpretq_s8_s32(vdupq_n_s32(quads[1]))};
+    return {repeat_four(p), repeat_four(p + 4)};
   }
   [[gnu::always_inline]] static inline W weights(const int8_t* p) {
     return {vld1q_s8(p), vld1q_s8(p + kQuad)};
