@@ -159,9 +159,10 @@ std::optional<DType> graph_type(WireType type) {
 
 std::string type_text(WireType type) {
   static const char* const names[] = {
-      "undefined", "float32", "uint8",   "int8",    "uint16", "int16",     "int32",      "int64",
-      "string",    "bool",    "float16", "float64", "uint32", "uint64",    "complex64",  "complex128",
-      "bfloat16",  "float8",  "float8",  "float8",  "float8", "uint4",     "int4",       "float4"};
+      "undefined", "float32",   "uint8",      "int8",     "uint16", "int16",  "int32",  "int64",
+      "string",    "bool",      "float16",    "float64",  "uint32", "uint64", "complex64",
+      "complex128", "bfloat16", "float8",     "float8",   "float8", "float8", "uint4",  "int4",
+      "float4"};
   const size_t index = static_cast<size_t>(type);
   return index < std::size(names) ? names[index] : "type " + std::to_string(index);
 }

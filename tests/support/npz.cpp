@@ -47,9 +47,11 @@ heed::Npy read_npz(const std::string& path, const std::string& name) {
         plain.assign(bytes.begin() + static_cast<ptrdiff_t>(data),
                      bytes.begin() + static_cast<ptrdiff_t>(data + size));
       } else {
-        REQUIRE(stbi_zlib_decode_noheader_buffer(plain.data(), static_cast<int>(size),
-                                                 bytes.data() + data, static_cast<int>(packed)) ==
-                static_cast<int>(size));
+        // stb wants bytes after the last block; the archive's directory is there to give them.
+        constexpr size_t kAfter = 8;
+        REQUIRE(stbi_zlib_decode_noheader_buffer(
+                    plain.data(), static_cast<int>(size), bytes.data() + data,
+                    static_cast<int>(packed + kAfter)) == static_cast<int>(size));
       }
       heed::Npy npy;
       std::string error;

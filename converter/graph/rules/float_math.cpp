@@ -5,6 +5,9 @@
 #include <limits>
 #include <vector>
 
+#include "ops/isa.h"
+#include "ops/matmul/matmul.h"
+
 namespace heed::graph {
 namespace {
 
@@ -35,54 +38,64 @@ void mask_scores(const AttentionTask& task, int64_t b, int64_t h, float* scores)
 
 }  // namespace
 
-// Four rows of a against a panel of b that stays in the cache.
-void multiply(const Product& p) {
-  constexpr int64_t kPanelK = 256, kPanelN = 256;
-  for (int64_t i = 0; i < p.m; ++i) std::fill_n(p.y + i * p.y_step, p.n, 0.0f);
-  for (int64_t k0 = 0; k0 < p.k; k0 += kPanelK) {
-    const int64_t k1 = std::min(p.k, k0 + kPanelK);
-    for (int64_t n0 = 0; n0 < p.n; n0 += kPanelN) {
-      const int64_t width = std::min(p.n - n0, kPanelN);
-      int64_t i = 0;
-      for (; i + 4 <= p.m; i += 4) {
-        const float* a = p.a + i * p.a_step;
-        float* y0 = p.y + i * p.y_step + n0;
-        float* y1 = y0 + p.y_step;
-        float* y2 = y1 + p.y_step;
-        float* y3 = y2 + p.y_step;
-        for (int64_t k = k0; k < k1; ++k) {
-          const float* b = p.b + k * p.b_step + n0;
-          const float a0 = a[k], a1 = a[p.a_step + k];
-          const float a2 = a[2 * p.a_step + k], a3 = a[3 * p.a_step + k];
-          for (int64_t j = 0; j < width; ++j) {
-            y0[j] += a0 * b[j];
-            y1[j] += a1 * b[j];
-            y2[j] += a2 * b[j];
-            y3[j] += a3 * b[j];
-          }
-        }
-      }
-      for (; i < p.m; ++i) {
-        float* y = p.y + i * p.y_step + n0;
-        for (int64_t k = k0; k < k1; ++k) {
-          const float a = p.a[i * p.a_step + k];
-          const float* b = p.b + k * p.b_step + n0;
-          for (int64_t j = 0; j < width; ++j) y[j] += a * b[j];
-        }
-      }
+namespace {
+
+const MatmulKernel& best_matmul() {
+  static const MatmulKernel* const best = [] {
+    const MatmulKernelList list = matmul_kernels();
+    const IsaSet machine = detect_isa();
+    size_t i = 0;
+    while (i + 1 < list.count && !machine.contains(list.items[i]->isa)) ++i;
+    return list.items[i];
+  }();
+  return *best;
+}
+
+void run_packed(const Product& p, const float* packed) {
+  MatmulArgs args{};
+  args.a = p.a;
+  args.a_step = p.a_step;
+  args.b = packed;
+  args.b_block_step = p.k * kMatmulBlockN;
+  args.b_k_step = kMatmulBlockN;
+  args.c = p.y;
+  args.c_step = p.y_step;
+  args.rows = static_cast<int32_t>(p.m);
+  args.k = static_cast<int32_t>(p.k);
+  best_matmul().run(args, 0, static_cast<int32_t>(p.n));
+}
+
+/// b as blocks of 16 columns, [N/16][K][16]: every block is then read in one run.
+std::vector<float> packed_columns(const Product& p) {
+  std::vector<float> packed(
+      matmul_packed_floats(static_cast<int32_t>(p.n), static_cast<int32_t>(p.k)), 0.0f);
+  for (int64_t n = 0; n < p.n; n += kMatmulBlockN) {
+    const int64_t width = std::min<int64_t>(kMatmulBlockN, p.n - n);
+    float* to = packed.data() + n * p.k;
+    for (int64_t k = 0; k < p.k; ++k, to += kMatmulBlockN) {
+      std::copy_n(p.b + k * p.b_step + n, width, to);
     }
   }
+  return packed;
+}
+
+}  // namespace
+
+// Sums are one chain of fused multiply-adds in ascending k on every machine.
+void multiply(const Product& p) {
+  if (p.m == 0 || p.n == 0) return;
+  run_packed(p, packed_columns(p).data());
 }
 
 void multiply_transposed(const Product& p) {
-  std::vector<float> b(static_cast<size_t>(p.k * p.n));
+  if (p.m == 0 || p.n == 0) return;
+  std::vector<float> packed(
+      matmul_packed_floats(static_cast<int32_t>(p.n), static_cast<int32_t>(p.k)), 0.0f);
   for (int64_t n = 0; n < p.n; ++n) {
-    for (int64_t k = 0; k < p.k; ++k) b[static_cast<size_t>(k * p.n + n)] = p.b[n * p.b_step + k];
+    float* to = packed.data() + (n / kMatmulBlockN) * kMatmulBlockN * p.k + n % kMatmulBlockN;
+    for (int64_t k = 0; k < p.k; ++k) to[k * kMatmulBlockN] = p.b[n * p.b_step + k];
   }
-  Product plain = p;
-  plain.b = b.data();
-  plain.b_step = p.n;
-  multiply(plain);
+  run_packed(p, packed.data());
 }
 
 float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
