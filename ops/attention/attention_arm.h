@@ -129,6 +129,7 @@ struct Arm {
   static HEED_INLINE void store_probabilities(uint8_t* out, I bytes) {
     vst1q_u8(out, veorq_u8(vreinterpretq_u8_s32(bytes), vdupq_n_u8(0x80)));
   }
+  static HEED_INLINE void settle(I& sums) { __asm__("" : "+w"(sums)); }
   static HEED_INLINE F score_offset(F scale) { return scale; }  // not needed
   static HEED_INLINE F score_of(I sum, F scale) { return mul(vcvtq_f32_s32(sum), scale); }
   static HEED_INLINE F weighted_of(I sum, const int32_t* sum_begin, const int32_t* sum_end) {

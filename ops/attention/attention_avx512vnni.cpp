@@ -24,7 +24,8 @@ struct Avx512 {
   static constexpr bool kHoldRows = false;  // which operands stay in registers: rows or columns
 
   static HEED_INLINE __mmask16 first_n(int32_t n) {
-    return static_cast<__mmask16>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
+    return static_cast<__mmask16>(
+        _bzhi_u32(0xffff, static_cast<uint32_t>(larger(smaller(n, 16), 0))));
   }
 
   static HEED_INLINE F set(float x) { return _mm512_set1_ps(x); }
@@ -113,6 +114,8 @@ struct Avx512 {
     const __mmask16 mask = static_cast<__mmask16>(first_n(end - first) & ~first_n(begin - first));
     return _mm512_mask_blend_ps(mask, _mm512_set1_ps(-INFINITY), z);
   }
+  /// Ties the sums to registers at this point.
+  static HEED_INLINE void settle(Sums& sums) { __asm__("" : "+v"(sums)); }
   static HEED_INLINE Sums start_values() { return _mm512_setzero_si512(); }
   static HEED_INLINE F weighted(Sums sums, const int32_t*, const int32_t*) {
     return _mm512_cvtepi32_ps(sums);

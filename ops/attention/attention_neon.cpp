@@ -48,6 +48,10 @@ struct Neon : Arm {
         vmlal_s8(vmull_s8(a.first, vget_high_s8(b.first)), a.second, vget_high_s8(b.second));
     return {vpadalq_s16(sums.low, low), vpadalq_s16(sums.high, high)};
   }
+  static HEED_INLINE void settle(Sums& sums) {
+    Arm::settle(sums.low);
+    Arm::settle(sums.high);
+  }
   static HEED_INLINE I total(const Sums& sums) {
 #if defined(__aarch64__)
     return vpaddq_s32(sums.low, sums.high);

@@ -263,6 +263,8 @@ struct DotTile {
         });
       }
     }
+    // GCC 12 otherwise lets what is done with the sums next push them out of registers in the loop.
+    repeat<R * C>([&](auto i) HEED_LAMBDA_INLINE { V::settle(sums[i / C][i % C]); });
   }
 
  private:
@@ -347,13 +349,16 @@ void value_tile(const uint8_t* p8, ptrdiff_t p_step, const Values& values, int32
   typename V::F scale[C];
   repeat<C>([&](auto c)
                 HEED_LAMBDA_INLINE { scale[c] = V::load(values.scale + channel + c * V::kLanes); });
-  repeat<R>([&](auto r) HEED_LAMBDA_INLINE {
-    if (r >= rows) return;
+  // Downwards, with rows that do not exist in the place of the last: what they leave there is
+  // overwritten, and no branch keeps the sums from staying in registers.
+  repeat<R>([&](auto i) HEED_LAMBDA_INLINE {
+    constexpr int32_t r = R - 1 - i;
+    const int32_t row = smaller(r, rows - 1);
+    const auto share = V::set(inverse[row]);
     repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
       const int32_t at = channel + c * V::kLanes;
       const auto sum = V::weighted(tile.sums[r][c], values.sum_begin + at, values.sum_end + at);
-      const auto out = V::mul(V::mul(sum, V::set(inverse[r])), scale[c]);
-      V::store_n(y + r * y_step + at, out, width - at);
+      V::store_n(y + row * y_step + at, V::mul(V::mul(sum, share), scale[c]), width - at);
     });
   });
 }
@@ -483,7 +488,19 @@ int32_t softmax_row(const Block& block, int32_t r, int32_t keys, float row_max, 
   uint8_t* const p8 = block.p8 + r * block.z_step * 4;
   const typename V::Softmax softmax(row_max, c);
   auto total = V::zero();
-  for (int32_t tile = block.begin; tile < block.end; tile += kTile) {
+  int32_t tile = block.begin;
+  const int32_t full_end = map == nullptr ? smaller(block.end, keys - kTile + 1) : 0;
+  for (; tile < full_end; tile += kTile) {
+    repeat<kTileLanes / V::kLanes>([&](auto n) HEED_LAMBDA_INLINE {
+      constexpr int32_t i = n * V::kLanes;
+      const float* const scores = z + tile + i;
+      const auto p = softmax.probabilities(V::load(scores), V::load(scores + 16),
+                                           V::load(scores + 32), V::load(scores + 48), rounding, i);
+      V::store_probabilities(p8 + (tile / 4 + i) * V::kOperandBytes, p);
+      total = V::add_unsigned(total, p);
+    });
+  }
+  for (; tile < block.end; tile += kTile) {
     const int32_t lanes = tile_lanes(tile, keys);
     for (int32_t i = 0; i < lanes; i += V::kLanes) {
       const float* const scores = z + tile + i;

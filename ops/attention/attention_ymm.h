@@ -115,6 +115,8 @@ struct Ymm {
     transpose_by_four<Ymm>(rows, step, out, groups);
   }
 
+  static HEED_INLINE void settle(I& sums) { __asm__("" : "+x"(sums)); }
+
   struct Softmax {
     F row_max, c;
 
