@@ -1,0 +1,125 @@
+#include "tests/support/alloc_trap.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include <atomic>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HEED_TRAP_HOOKS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HEED_TRAP_HOOKS 1
+#endif
+#endif
+
+namespace {
+
+std::atomic<bool> armed{false};
+std::atomic<int64_t> counted{0};
+
+[[maybe_unused]] void count_one() {
+  if (armed.load(std::memory_order_relaxed)) counted.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+#if defined(HEED_TRAP_HOOKS)
+
+// Declared by hand: GCC ships no header for it.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*, size_t),
+                                                         void (*)(const volatile void*));
+namespace {
+void on_malloc(const volatile void*, size_t) { count_one(); }
+void on_free(const volatile void*) { count_one(); }
+const bool works_here = __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free) != 0;
+}  // namespace
+
+#elif defined(HEED_TRAP_WRAP)
+
+#define HEED_TRAP_NAME(name) __wrap_##name
+#define HEED_TRAP_REAL(name) __real_##name
+extern "C" {
+void* __real_malloc(size_t);
+void* __real_calloc(size_t, size_t);
+void* __real_realloc(void*, size_t);
+void* __real_memalign(size_t, size_t);
+void __real_free(void*);
+}
+
+#elif defined(__GLIBC__)
+
+#define HEED_TRAP_NAME(name) name
+#define HEED_TRAP_REAL(name) __libc_##name
+extern "C" {
+void* __libc_malloc(size_t);
+void* __libc_calloc(size_t, size_t);
+void* __libc_realloc(void*, size_t);
+void* __libc_memalign(size_t, size_t);
+void __libc_free(void*);
+}
+
+#endif
+
+#if defined(HEED_TRAP_NAME)
+
+namespace {
+const bool works_here = true;
+}
+
+extern "C" {
+
+void* HEED_TRAP_NAME(malloc)(size_t bytes) {
+  count_one();
+  return HEED_TRAP_REAL(malloc)(bytes);
+}
+void* HEED_TRAP_NAME(calloc)(size_t count, size_t bytes) {
+  count_one();
+  return HEED_TRAP_REAL(calloc)(count, bytes);
+}
+void* HEED_TRAP_NAME(realloc)(void* old, size_t bytes) {
+  count_one();
+  return HEED_TRAP_REAL(realloc)(old, bytes);
+}
+void* HEED_TRAP_NAME(memalign)(size_t alignment, size_t bytes) {
+  count_one();
+  return HEED_TRAP_REAL(memalign)(alignment, bytes);
+}
+void* HEED_TRAP_NAME(aligned_alloc)(size_t alignment, size_t bytes) {
+  count_one();
+  return HEED_TRAP_REAL(memalign)(alignment, bytes);
+}
+int HEED_TRAP_NAME(posix_memalign)(void** out, size_t alignment, size_t bytes) {
+  count_one();
+  *out = HEED_TRAP_REAL(memalign)(alignment, bytes);
+  return *out == nullptr ? ENOMEM : 0;
+}
+void HEED_TRAP_NAME(free)(void* memory) {
+  if (memory != nullptr) count_one();
+  HEED_TRAP_REAL(free)(memory);
+}
+
+}  // extern "C"
+
+#elif !defined(HEED_TRAP_HOOKS)
+
+namespace {
+const bool works_here = false;
+}
+
+#endif
+
+namespace heed::test {
+
+AllocTrap::AllocTrap() {
+  counted = 0;
+  armed = true;
+}
+
+AllocTrap::~AllocTrap() { armed = false; }
+
+int64_t AllocTrap::count() const { return counted; }
+
+bool AllocTrap::works() { return works_here; }
+
+}  // namespace heed::test
