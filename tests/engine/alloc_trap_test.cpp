@@ -27,6 +27,12 @@ int64_t counted(const std::function<void()>& what) {
 
 void* volatile kept;  // so that no allocation is optimised away
 
+template <class T>
+T* keep(T* memory) {
+  kept = memory;
+  return memory;
+}
+
 struct alignas(128) Wide {
   char bytes[128];
 };
@@ -44,17 +50,17 @@ TinyModel tiny_model(const std::string& name) {
 TEST_CASE("the allocation trap sees every way to the heap, or its tests mean nothing") {
   REQUIRE(AllocTrap::works());
   CHECK(counted([] {}) == 0);
-  CHECK(counted([] { delete static_cast<int*>(kept = new int); }) == 2);
-  CHECK(counted([] { delete static_cast<Wide*>(kept = new Wide); }) == 2);
-  CHECK(counted([] { free(kept = malloc(10)); }) == 2);
-  CHECK(counted([] { free(kept = calloc(10, 3)); }) == 2);
-  CHECK(counted([] { free(kept = aligned_alloc(64, 128)); }) >= 1);
+  CHECK(counted([] { delete keep(new int); }) == 2);
+  CHECK(counted([] { delete keep(new Wide); }) == 2);
+  CHECK(counted([] { free(keep(malloc(10))); }) == 2);
+  CHECK(counted([] { free(keep(calloc(10, 3))); }) == 2);
+  CHECK(counted([] { free(keep(aligned_alloc(64, 128))); }) >= 1);
   CHECK(counted([] {
           void* memory = nullptr;
-          if (posix_memalign(&memory, 64, 100) == 0) free(kept = memory);
+          if (posix_memalign(&memory, 64, 100) == 0) free(keep(memory));
         }) >= 1);
-  CHECK(counted([] { kept = std::make_unique<std::string>(100, 'x')->data(); }) == 4);
-  CHECK(counted([] { std::thread([] { free(kept = malloc(10)); }).join(); }) >= 2);
+  CHECK(counted([] { keep(std::make_unique<std::string>(100, 'x')->data()); }) == 4);
+  CHECK(counted([] { std::thread([] { free(keep(malloc(10))); }).join(); }) >= 2);
 }
 
 TEST_CASE("a run allocates nothing, with one thread and with two, on every kernel set") {
@@ -93,10 +99,10 @@ TEST_CASE("taps, profile and observer allocate nothing either once they are set"
   std::vector<float> map(3 * 19 * 19);
   CHECK(counted([&] {
           heed_profile(session.get(), nullptr, rows, 8);
-          heed_session_observe(session.get(), nullptr, [](void*, heed_session*, int32_t) {},
-                               nullptr);
-          heed_attention_tap(session.get(), nullptr, 2, -1, map.data(),
-                             map.size() * sizeof(float), nullptr);
+          heed_session_observe(
+              session.get(), nullptr, [](void*, heed_session*, int32_t) {}, nullptr);
+          heed_attention_tap(session.get(), nullptr, 2, -1, map.data(), map.size() * sizeof(float),
+                             nullptr);
           heed_session_run(session.get(), nullptr, nullptr);
         }) == 0);
 }

@@ -28,8 +28,7 @@ void check_apart(const std::vector<PlanItem>& items, const PlanResult& result) {
 }
 
 bool close_to_bound(const PlanResult& result) {
-  return static_cast<double>(result.arena_bytes) <=
-         1.05 * static_cast<double>(result.lower_bound);
+  return static_cast<double>(result.arena_bytes) <= 1.05 * static_cast<double>(result.lower_bound);
 }
 
 // Tensors of a transformer of some blocks: tokens x width floats, its hidden layer 4 times as wide.
@@ -39,13 +38,13 @@ std::vector<PlanItem> transformer(int32_t blocks, size_t tokens, size_t width) {
   int32_t op = 0;
   items.push_back(item(floats, -1, 0));
   for (int32_t b = 0; b < blocks; ++b) {
-    items.push_back(item(floats, op, op + 4));            // residual stream
-    items.push_back(item(int8, op, op + 1));              // normed
-    items.push_back(item(3 * floats, op + 1, op + 2));    // q, k, v
-    items.push_back(item(int8, op + 2, op + 3));          // attention
-    items.push_back(item(floats, op + 3, op + 5));        // residual stream
-    items.push_back(item(int8, op + 3, op + 4));          // normed
-    items.push_back(item(4 * int8, op + 4, op + 5));      // hidden
+    items.push_back(item(floats, op, op + 4));          // residual stream
+    items.push_back(item(int8, op, op + 1));            // normed
+    items.push_back(item(3 * floats, op + 1, op + 2));  // q, k, v
+    items.push_back(item(int8, op + 2, op + 3));        // attention
+    items.push_back(item(floats, op + 3, op + 5));      // residual stream
+    items.push_back(item(int8, op + 3, op + 4));        // normed
+    items.push_back(item(4 * int8, op + 4, op + 5));    // hidden
     op += 5;
   }
   items.push_back(item(floats, op, op + 1));

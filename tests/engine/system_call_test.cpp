@@ -60,9 +60,8 @@ TEST_CASE("a run with one thread makes no system call") {
     REQUIRE(model.open(bytes.span()) == Status::ok);
     Session session;
     REQUIRE(session.create(model) == Status::ok);
-    const int status = status_without_system_calls([&] {
-      return session.run() == Status::ok && session.run() == Status::ok;
-    });
+    const int status = status_without_system_calls(
+        [&] { return session.run() == Status::ok && session.run() == Status::ok; });
     CHECK(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 0);
   }

@@ -104,8 +104,8 @@ fb::OpT& TinyModel::linear(const std::string& name, int32_t x, uint32_t n, fb::E
                            std::vector<int32_t> outputs) {
   const Dims& shape = at(x).shape;
   const auto rows = static_cast<uint32_t>(elements(shape)) / last(shape);
-  const auto layout = Q8Layout::of(rows, static_cast<int32_t>(last(shape)),
-                                   static_cast<int32_t>(at(x).group), 0);
+  const auto layout =
+      Q8Layout::of(rows, static_cast<int32_t>(last(shape)), static_cast<int32_t>(at(x).group), 0);
   const auto width = static_cast<uint32_t>(layout.step);
   const auto groups = static_cast<uint32_t>(layout.groups);
   const auto blocked = static_cast<uint32_t>(round_up(n, kLinearBlockN));
@@ -119,14 +119,13 @@ fb::OpT& TinyModel::linear(const std::string& name, int32_t x, uint32_t n, fb::E
   fb::LinearOptionsT options;
   options.rows = rows;
   options.epilogue = std::make_unique<fb::EpilogueT>(std::move(epilogue));
-  return op(name, std::move(options),
-            {x,
-             constant(name + ".weight", DataType::i8, {blocked / 16, width / 4, 16, 4},
-                      packed.data()),
-             random_floats(name + ".scale", {blocked}, 0.0005f, 0.001f),
-             constant(name + ".sum", DataType::i32, {groups, blocked}, sums.data()),
-             random_floats(name + ".bias", {blocked}, -0.5f, 0.5f)},
-            std::move(outputs));
+  return op(
+      name, std::move(options),
+      {x, constant(name + ".weight", DataType::i8, {blocked / 16, width / 4, 16, 4}, packed.data()),
+       random_floats(name + ".scale", {blocked}, 0.0005f, 0.001f),
+       constant(name + ".sum", DataType::i32, {groups, blocked}, sums.data()),
+       random_floats(name + ".bias", {blocked}, -0.5f, 0.5f)},
+      std::move(outputs));
 }
 
 fb::EpilogueT TinyModel::norm(const std::string& name, uint32_t width) {
