@@ -6,7 +6,7 @@ function(heed_target name)
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
   target_compile_options(${name} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
                          -Wno-psabi -ffp-contract=off -fno-math-errno -ffunction-sections -fdata-sections
-                         -fvisibility=hidden -fvisibility-inlines-hidden)
+                         -fvisibility=hidden $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>)
   if(HEED_WERROR)
     target_compile_options(${name} PRIVATE -Werror)
   endif()

@@ -103,10 +103,11 @@ TEST_CASE("a file is mapped and gives the same model as its bytes in memory") {
   Model model;
   REQUIRE(model.open(path.c_str()) == Status::ok);
   CHECK(model.info().file_bytes == bytes.size());
-  Session session;
-  REQUIRE(session.create(model) == Status::ok);
-  CHECK(session.run() == Status::ok);
-
+  {
+    Session session;
+    REQUIRE(session.create(model) == Status::ok);
+    CHECK(session.run() == Status::ok);
+  }
   heed_limits limits = heed_default_limits();
   limits.file_bytes = 100;
   Diagnostic diagnostic;
