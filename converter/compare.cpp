@@ -15,7 +15,7 @@ CompareReport compare(const std::vector<ConvertSource>& sources, const std::stri
     throw ConvertError(diagnostic.text(), "file '" + heed_path + "'");
   std::vector<graph::Graph> graphs;
   for (const ConvertSource& source : sources)
-    graphs.push_back(import_source(source, options.shapes));
+    graphs.push_back(import_source(source, options.shapes).graph);
   CompareReport report;
   report.random_inputs = options.samples.empty();
   std::vector<MeasuredEntry> entries;

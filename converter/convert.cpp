@@ -28,7 +28,7 @@ namespace {
 /// One source on its way through the pipeline.
 struct Part {
   ConvertSource source;
-  graph::Graph imported;          // folded: the float truth
+  ImportedSource imported;        // its graph, folded, is the float truth
   graph::Graph fused;
   passes::PassReport passes;
   PrecisionPlan precision;
@@ -160,9 +160,10 @@ void describe_parts(const std::vector<Part>& parts, const FileModel& file, Conve
     const Part& part = parts[i];
     EntryReport entry;
     entry.name = part.source.entry_point;
-    entry.source_nodes = static_cast<int32_t>(part.imported.order().size());
+    entry.source_nodes = part.imported.nodes;
     entry.ops = count_ops(*file.model.entry_points[i]);
     report->entries.push_back(entry);
+    for (const std::string& note : part.imported.notes) report->notes.push_back(note);
     for (const passes::GeneralNode& node : part.passes.general())
       report->general.push_back({entry.name, node.node, node.op, node.why});
     for (const auto& [id, precision] : part.precision) {
@@ -178,7 +179,7 @@ Part import_and_fuse(const ConvertSource& source, const ConvertOptions& options)
   Part part;
   part.source = source;
   part.imported = import_source(source, options.shapes);
-  part.fused = part.imported;
+  part.fused = part.imported.graph;
   passes::run_passes(part.fused, part.passes);
   return part;
 }
@@ -227,8 +228,8 @@ void load_samples(std::vector<Part>& parts, const ConvertOptions& options, Conve
   std::string digest;
   for (Part& part : parts) {
     part.samples = report->random_inputs
-                       ? random_inputs(part.imported, options.seed, options.random_samples)
-                       : load_inputs(part.imported, options.samples, &digest);
+                       ? random_inputs(part.imported.graph, options.seed, options.random_samples)
+                       : load_inputs(part.imported.graph, options.samples, &digest);
   }
   provenance->samples_sha256 = digest;
 }
@@ -238,7 +239,7 @@ void measure_all(const std::vector<Part>& parts, const std::vector<std::byte>& b
   std::vector<MeasuredEntry> entries;
   bool any = false;
   for (const Part& part : parts) {
-    entries.push_back({&part.imported, part.source.entry_point, part.samples});
+    entries.push_back({&part.imported.graph, part.source.entry_point, part.samples});
     any = any || !part.samples.empty();
   }
   if (!any) return;
@@ -342,7 +343,7 @@ FileModel lower_within_budget(std::vector<Part>& parts, const ConvertOptions& op
       rules.budget_float.insert(name);
     if (rules.budget_float.size() == before) {
       report->notes.push_back("the accuracy budget is not met though every layer that can be is "
-                              "kept in float32; what is left comes from int8 attention");
+                              "kept in float32");
       return file;
     }
   }

@@ -11,8 +11,14 @@
 
 namespace heed {
 
-/// Folded and sorted, every live value with type and shape. Throws ConvertError.
-graph::Graph import_source(const ConvertSource& source,
-                           const std::map<std::string, std::vector<int64_t>>& shapes);
+struct ImportedSource {
+  graph::Graph graph;               // folded and sorted, every live value with type and shape
+  int32_t nodes = 0;                // before folding
+  std::vector<std::string> notes;   // what was assumed
+};
+
+/// Throws ConvertError.
+ImportedSource import_source(const ConvertSource& source,
+                             const std::map<std::string, std::vector<int64_t>>& shapes);
 
 }  // namespace heed

@@ -37,7 +37,7 @@ Lowering::Lowering(const Graph& graph, const PrecisionPlan& precision, FileModel
       precision_(precision),
       file_(file),
       aliases_(graph),
-      chains_(graph, aliases_),
+      chains_(graph, aliases_, precision),
       demands_(graph, aliases_, chains_, precision),
       plain_(graph.value_count(), -1),
       places_(graph.value_count()) {}
@@ -84,6 +84,10 @@ void Lowering::lower_node(NodeId id) {
   if (aliases_.is_alias_node(id) || chains_.absorbed(id)) return;
   if (const Chain* chain = chains_.of(id)) {
     lower_chain(*chain);
+    return;
+  }
+  if (node.is("Attention", kFusedDomain)) {
+    lower_float_attention(node);
     return;
   }
   for (const ValueId output : node.outputs) {

@@ -29,12 +29,6 @@ bool cuts_frames(const Node& node) {
   return node.is("FramesLinear", kFusedDomain) || node.is("SignalLinear", kFusedDomain);
 }
 
-bool is_core(const Graph& graph, const Node& node) {
-  return has_residual_input(node) || node.is("Attention", kFusedDomain) ||
-         node.is("Embedding", kFusedDomain) || node.is("Norm", kFusedDomain) ||
-         node.is("Activation", kFusedDomain) || rows_add(graph, node).has_value();
-}
-
 }  // namespace
 
 bool repeats_rows(const Shape& value, const Shape& shape) {
@@ -61,9 +55,10 @@ std::optional<RowsAdd> rows_add(const Graph& graph, const Node& node) {
   return std::nullopt;
 }
 
-Chains::Chains(const Graph& graph, const Aliases& aliases)
+Chains::Chains(const Graph& graph, const Aliases& aliases, const PrecisionPlan& precision)
     : graph_(graph),
       aliases_(aliases),
+      precision_(precision),
       position_(graph.node_count(), -1),
       made_at_(graph.value_count(), -1),
       chain_of_(graph.node_count(), -1),
@@ -72,7 +67,19 @@ Chains::Chains(const Graph& graph, const Aliases& aliases)
   int32_t position = 0;
   for (const NodeId id : graph.order()) position_[static_cast<size_t>(id)] = position++;
   for (const NodeId id : graph.order())
-    if (!absorbed(id) && is_core(graph, graph.node(id))) grow(id);
+    if (!absorbed(id) && is_core(id)) grow(id);
+}
+
+bool Chains::is_core(NodeId id) const {
+  const Node& node = graph_.node(id);
+  // Attention that is kept in float32 is several ops; none of them has an epilogue.
+  if (node.is("Attention", kFusedDomain)) {
+    const auto found = precision_.find(id);
+    return found == precision_.end() || found->second.int8;
+  }
+  return has_residual_input(node) || node.is("Embedding", kFusedDomain) ||
+         node.is("Norm", kFusedDomain) || node.is("Activation", kFusedDomain) ||
+         rows_add(graph_, node).has_value();
 }
 
 const Chain* Chains::of(NodeId node) const {

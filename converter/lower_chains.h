@@ -8,6 +8,7 @@
 
 #include "converter/graph/graph.h"
 #include "converter/lower_aliases.h"
+#include "converter/quantize/precision.h"
 
 namespace heed {
 
@@ -35,7 +36,7 @@ bool repeats_rows(const graph::Shape& value, const graph::Shape& shape);
 
 class Chains {
  public:
-  Chains(const graph::Graph& graph, const Aliases& aliases);
+  Chains(const graph::Graph& graph, const Aliases& aliases, const PrecisionPlan& precision);
 
   /// The chain that begins at this node, or null.
   const Chain* of(graph::NodeId node) const;
@@ -45,6 +46,7 @@ class Chains {
   const Chain* making(graph::ValueId root) const;
 
  private:
+  bool is_core(graph::NodeId id) const;
   void grow(graph::NodeId core);
   void absorb_add(Chain& chain);
   void absorb_norm(Chain& chain);
@@ -53,6 +55,7 @@ class Chains {
 
   const graph::Graph& graph_;
   const Aliases& aliases_;
+  const PrecisionPlan& precision_;
   std::vector<int32_t> position_;     // by node
   std::vector<int32_t> made_at_;      // by value: position of the chain's core, -1: unknown
   std::vector<int32_t> chain_of_;     // by node

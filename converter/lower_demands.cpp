@@ -15,7 +15,7 @@ bool reads_q8(const graph::Graph& graph, NodeId id, const PrecisionPlan& precisi
   const auto found = precision.find(id);
   if (found == precision.end() || !found->second.int8) return false;
   const Node& node = graph.node(id);
-  if (node.is("Embedding", kFusedDomain)) return false;
+  if (node.is("Embedding", kFusedDomain) || node.is("Attention", kFusedDomain)) return false;
   spec->group = found->second.group;
   spec->halo = node.is("FramesLinear", kFusedDomain)
                    ? static_cast<uint32_t>(node.int_or("pad", 0))

@@ -219,47 +219,6 @@ void Lowering::lower_linear_per_batch(const Chain& chain) {
   }
 }
 
-/// The mask as [1 or B, 1 or H, 1 or T, S].
-int32_t Lowering::attention_mask(const Node& node, const Dims& scores) {
-  const ValueId mask = input_or_none(node, 3);
-  if (mask == kNoValue) return -1;
-  Dims dims = to_dims(shape(mask));
-  while (dims.size() < 4) dims.insert(dims.begin(), 1);
-  const int32_t tensor = reshaped(mask, dims);
-  if (dims[3] == scores[3]) return tensor;
-  dims[3] = scores[3];
-  const int32_t wide = scratch(node, "mask", DataType::f32, dims);
-  emit(node.name + ":mask", fb::ExpandOptionsT{}, {tensor}, {wide});
-  return wide;
-}
-
-void Lowering::lower_attention(const Chain& chain) {
-  const Node& node = graph_.node(chain.core);
-  const graph::Shape& q = shape(node.inputs[0]);
-  const graph::Shape& k = shape(node.inputs[1]);
-  fb::AttentionOptionsT options;
-  options.queries = u32(q[q.size() - 2]);
-  options.keys = u32(k[k.size() - 2]);
-  options.batch = u32(element_count(to_dims(q)) / (q.back() * q[q.size() - 2]));
-  options.heads = u32(node.int_or("heads", 1));
-  options.kv_heads = u32(node.int_or("kv_heads", options.heads));
-  options.head_width = u32(node.int_or("head_width", 0));
-  options.value_width = u32(node.int_or("value_width", options.head_width));
-  options.scale = node.float_or("scale", 1.0f);
-  options.causal = node.int_or("causal", 0) != 0;
-  options.window = u32(node.int_or("window", 0));
-  options.q_column = u32(node.int_or("q_column", 0));
-  options.k_column = u32(node.int_or("k_column", 0));
-  options.v_column = u32(node.int_or("v_column", 0));
-  options.epilogue = std::make_unique<fb::EpilogueT>(epilogue_of(chain));
-  const int32_t mask =
-      attention_mask(node, {options.batch, options.heads, options.queries, options.keys});
-  std::vector<int32_t> inputs = {plain(node.inputs[0]), plain(node.inputs[1]),
-                                 plain(node.inputs[2]), mask};
-  std::vector<int32_t> outputs = chain_outputs(chain);
-  emit(node.name, std::move(options), std::move(inputs), std::move(outputs));
-}
-
 void Lowering::lower_embedding(const Chain& chain) {
   const Node& node = graph_.node(chain.core);
   const Constant* table = graph_.constant(node.inputs[0]);

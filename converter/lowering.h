@@ -91,7 +91,7 @@ class Lowering {
   void unsupported(const graph::Node& node, const std::string& reason);
   void finish_outputs();
 
-  // lower_fused.cpp: ops with epilogues
+  // lower_fused.cpp, lower_attention.cpp: ops with epilogues
   void lower_chain(const Chain& chain);
   std::vector<int32_t> chain_outputs(const Chain& chain);
   fb::EpilogueT epilogue_of(const Chain& chain);
@@ -100,6 +100,13 @@ class Lowering {
   void lower_attention(const Chain& chain);
   void lower_embedding(const Chain& chain);
   void lower_rows(const Chain& chain);
+  struct HeadsCut {
+    uint32_t batch, kv_heads, share, width, column;
+    bool swap;
+  };
+  void lower_float_attention(const graph::Node& node);
+  int32_t attention_heads(const graph::Node& node, graph::ValueId value, const HeadsCut& cut);
+  static std::vector<float> hidden_keys(const graph::Node& node, uint32_t queries, uint32_t keys);
   int32_t attention_mask(const graph::Node& node, const Dims& scores);
   std::vector<int32_t> weight_operands(const graph::Node& node, const LayerPrecision& precision,
                                        int64_t window);

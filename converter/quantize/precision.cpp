@@ -46,6 +46,12 @@ LayerPrecision of_weights(const Graph& graph, const Node& node, const PrecisionR
   return {true, group_for(row_width, rules), ""};
 }
 
+LayerPrecision of_attention(const Graph& graph, const Node& node, const PrecisionRules& rules) {
+  if (named_by(rules.keep_float, graph, node)) return {false, 0, "kept by --keep-float"};
+  if (rules.budget_float.count(node.name)) return {false, 0, "kept for the accuracy budget"};
+  return {true, 0, ""};
+}
+
 LayerPrecision of_table(const Graph& graph, const Node& node, const PrecisionRules& rules) {
   const graph::Shape& table = *graph.value(node.inputs[0]).shape;
   if (named_by(rules.keep_float, graph, node)) return {false, 0, "kept by --keep-float"};
@@ -85,6 +91,8 @@ PrecisionPlan choose_precision(const Graph& graph, const PrecisionRules& rules) 
       plan[id] = of_weights(graph, node, rules);
     else if (node.is("Embedding", kFusedDomain))
       plan[id] = of_table(graph, node, rules);
+    else if (node.is("Attention", kFusedDomain))
+      plan[id] = of_attention(graph, node, rules);
   }
   return plan;
 }

@@ -17,7 +17,7 @@ struct LayerPrecision {
   std::string why;       // float: the reason, in a few words
 };
 
-/// Weighted layers (Linear, FramesLinear, SignalLinear) by node; Embedding tables too.
+/// By node: weighted layers (Linear, FramesLinear, SignalLinear), Embedding tables, Attention.
 using PrecisionPlan = std::map<graph::NodeId, LayerPrecision>;
 
 struct PrecisionRules {

@@ -163,9 +163,31 @@ TEST_CASE("Cross-attention with a mask, fewer key heads and values of another wi
                                    {"head_width", int64_t{16}},
                                    {"value_width", int64_t{24}},
                                    {"scale", 0.25f}});
-  const LoweredModel model(make.done({seen}));
+  const auto& graph = make.done({seen});
+  const LoweredModel model(graph);
   CHECK(model.kinds() == "Rows Linear Rows Linear Linear Attention");
   CHECK(model.output_snr_db() > 25);
+  // Kept in float32 it becomes the products and the softmax that it is made of.
+  CHECK(LoweredModel(graph, kAllFloat).output_snr_db() > kFloatSnr);
+}
+
+TEST_CASE("Causal attention over a window, out of merged columns, in int8 and in float") {
+  GraphMaker make;
+  const ValueId qkv = make.input("qkv", {2, 12, 3 * 2 * 16});
+  const ValueId seen = make.fused("Attention", {qkv, qkv, qkv},
+                                  {{"heads", int64_t{2}},
+                                   {"kv_heads", int64_t{2}},
+                                   {"head_width", int64_t{16}},
+                                   {"value_width", int64_t{16}},
+                                   {"scale", 0.25f},
+                                   {"causal", int64_t{1}},
+                                   {"window", int64_t{4}},
+                                   {"k_column", int64_t{32}},
+                                   {"v_column", int64_t{64}}});
+  const auto& graph = make.done({make.norm(seen)});
+  CHECK(LoweredModel(graph).kinds() == "Attention");
+  CHECK(LoweredModel(graph).output_snr_db() > 25);
+  CHECK(LoweredModel(graph, kAllFloat).output_snr_db() > kFloatSnr);
 }
 
 TEST_CASE("A mask of one key column, computed at run time, is spread over the keys") {
@@ -237,7 +259,8 @@ TEST_CASE("All nodes without a counterpart are reported at once, with name, type
   heed::graph::Graph& graph = make.graph();
   std::vector<ValueId> outputs;
   for (const char* op : {"Unheard", "NeverSeen"}) {
-    const ValueId out = graph.add_value(std::string(op) + "_out", heed::graph::DType::f32, {{4, 8}});
+    const ValueId out = graph.add_value(std::string(op) + "_out");
+    graph.value(out).shape = heed::graph::Shape{4, 8};
     heed::graph::Node node;
     node.op = op;
     node.name = std::string("the/") + op;
@@ -258,5 +281,73 @@ TEST_CASE("All nodes without a counterpart are reported at once, with name, type
       INFO(part);
       CHECK(text.find(part) != std::string::npos);
     }
+  }
+}
+
+TEST_CASE("General ops give what the float evaluator gives") {
+  GraphMaker make;
+  const ValueId x = make.input("x", {2, 3, 4});
+  const ValueId row = make.input("row", {4});
+  const auto ints = [&](const std::string& name, Ints values) {
+    const auto size = static_cast<int64_t>(values.size());
+    return make.integers(name, {size}, std::move(values));
+  };
+  std::vector<ValueId> outputs;
+  const auto keep = [&](ValueId value) { outputs.push_back(value); };
+  keep(make.node("Clip", {x, make.floats("low", {}, {-0.5f}), make.floats("high", {}, {0.4f})}));
+  keep(make.node("Clip", {x, make.floats("floor", {}, {-0.5f})}));
+  keep(make.node("Max", {x, row, make.floats("point", {}, {0.1f})}));
+  keep(make.node("Mean", {x, row}));
+  keep(make.node("PRelu", {x, make.weight("slope", {4})}));
+  keep(make.node("Where", {make.node("Greater", {x, row}), x, row}));
+  keep(make.node("Not", {make.node("Less", {x, row})}));
+  keep(make.node("Softmax", {x}, {{"axis", int64_t{1}}}));
+  keep(make.node("LogSoftmax", {x}, {{"axis", int64_t{-1}}}));
+  keep(make.node("ReduceMean", {x, ints("axes", {0, 2})}, {{"keepdims", int64_t{0}}}));
+  keep(make.node("ArgMax", {x}, {{"axis", int64_t{1}}, {"keepdims", int64_t{1}}}));
+  keep(make.node("Tile", {x, ints("repeats", {1, 2, 3})}));
+  keep(make.node("Expand", {row, ints("wide", {2, 3, 4})}));
+  keep(make.node("Slice", {x, ints("s", {2}), ints("e", {-5}), ints("a", {1}), ints("t", {-2})}));
+  for (const ValueId part :
+       make.nodes("Split", {x, ints("split", {1, 3})}, 2, {{"axis", int64_t{2}}}))
+    keep(part);
+  keep(make.node("Gather", {x, ints("which", {2, 0, -1})}, {{"axis", int64_t{1}}}));
+  keep(make.node("Gather", {x, make.integers("last", {}, {-1})}, {{"axis", int64_t{2}}}));
+  keep(make.node("Pad", {x, ints("pads", {0, 1, 2, 0, 0, 1}), make.floats("fill", {}, {7})}));
+  keep(make.node("Concat", {x, x}, {{"axis", int64_t{2}}}));
+  keep(make.node("MatMul", {x, make.weight("m", {4})}));
+  keep(make.node("MatMul", {row, make.node("Transpose", {x}, {{"perm", Ints{0, 2, 1}}})}));
+  keep(make.node("CumSum", {x, make.integers("axis", {}, {1})}, {{"exclusive", int64_t{1}}}));
+  keep(make.node("Cast", {make.node("Greater", {x, row})}, {{"to", int64_t{1}}}));
+  keep(make.node("LeakyRelu", {x}));
+  keep(make.node("HardSigmoid", {x}));
+  const LoweredModel model(make.done(outputs));
+  const heed::Measurement measured = model.measured();
+  REQUIRE(measured.outputs.size() == outputs.size());
+  for (const heed::OutputError& output : measured.outputs) {
+    INFO(output.tensor);
+    CHECK(output.snr_db > kFloatSnr);
+  }
+}
+
+TEST_CASE("Pictures: batch norm, instance norm, blocks of pixels, global pooling") {
+  GraphMaker make;
+  const ValueId x = make.input("x", {1, 8, 4, 6});
+  std::vector<ValueId> outputs;
+  const auto keep = [&](ValueId value) { outputs.push_back(value); };
+  keep(make.node("BatchNormalization",
+                 {x, make.weight("scale", {8}), make.weight("bias", {8}), make.weight("mean", {8}),
+                  make.floats("variance", {8}, std::vector<float>(8, 0.7f))}));
+  keep(make.node("InstanceNormalization", {x, make.weight("s", {8}), make.weight("b", {8})}));
+  keep(make.node("GlobalAveragePool", {x}));
+  keep(make.node("DepthToSpace", {x}, {{"blocksize", int64_t{2}}, {"mode", "DCR"}}));
+  keep(make.node("DepthToSpace", {x}, {{"blocksize", int64_t{2}}, {"mode", "CRD"}}));
+  keep(make.node("SpaceToDepth", {x}, {{"blocksize", int64_t{2}}}));
+  keep(make.node("LayerNormalization",
+                 {x, make.weight("g", {4, 6}), make.weight("be", {4, 6})}, {{"axis", int64_t{2}}}));
+  const LoweredModel model(make.done(outputs));
+  for (const heed::OutputError& output : model.measured().outputs) {
+    INFO(output.tensor);
+    CHECK(output.snr_db > kFloatSnr);
   }
 }
