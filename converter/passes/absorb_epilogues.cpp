@@ -89,7 +89,8 @@ bool absorb_next(Graph& graph, PassReport& report, NodeId id) {
   } else {
     std::vector<float> bias = bias_of(graph, layer, constant.size());
     for (size_t i = 0; i < bias.size(); ++i) bias[i] += constant[i];
-    set_constant(graph, id, 2, "/bias", {static_cast<int64_t>(bias.size())}, std::move(bias));
+    const int64_t outputs = static_cast<int64_t>(bias.size());
+    set_constant(graph, id, 2, "/bias", {outputs}, std::move(bias));
   }
   take_over(graph, report, id, user);
   return true;
