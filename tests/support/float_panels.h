@@ -22,7 +22,7 @@ enum class Values { normal, zeros, huge, small, mixed };
 inline constexpr Values kAllValues[] = {Values::normal, Values::zeros, Values::huge, Values::small,
                                         Values::mixed};
 
-inline float draw(SeededRandom& random, Values values) {
+inline float draw_any(SeededRandom& random, Values values) {
   switch (values) {
     case Values::normal:
       return 3.0f * random.normal();
@@ -37,6 +37,12 @@ inline float draw(SeededRandom& random, Values values) {
   }
   const auto exponent = static_cast<int>(random.integer(-60, 60));
   return std::ldexp(random.uniform(-1.0f, 1.0f), exponent);
+}
+
+/// Where denormals are flushed, nothing whose square or cube comes near them.
+inline float draw(SeededRandom& random, Values values) {
+  const float value = draw_any(random, values);
+  return kDenormalsFlushed && std::fabs(value) < 1e-9f ? 0.0f : value;
 }
 
 /// rows x n floats, `step` apart, nothing beyond the last value readable.
@@ -76,7 +82,7 @@ inline std::vector<int32_t> row_widths() {
 }
 
 /// Floats of every exponent, about 2^32 / stride of them, both signs, zeros and infinities; no NaN,
-/// and denormals only where the machine keeps them.
+/// and numbers so small that results become denormal only where the machine keeps those.
 inline std::vector<float> floats_of_all_sizes(uint32_t stride) {
   const float infinity = std::numeric_limits<float>::infinity();
   std::vector<float> all = {0.0f, -0.0f, 1.0f, -1.0f, 0.5f, infinity, -infinity};
@@ -85,7 +91,7 @@ inline std::vector<float> floats_of_all_sizes(uint32_t stride) {
     float value;
     std::memcpy(&value, &pattern, sizeof value);
     if (value != value) continue;
-    if (kDenormalsFlushed && std::fpclassify(value) == FP_SUBNORMAL) continue;
+    if (kDenormalsFlushed && std::fabs(value) < 1e-30f) continue;
     all.push_back(value);
   }
   return all;
