@@ -177,11 +177,12 @@ Status MeaningCheck::apart(const fb::Op& op, int32_t index) {
 }
 
 Status MeaningCheck::op(const fb::Op& op, int32_t index) {
+  HEED_TRY(require(op.options_type() != fb::OpOptions::NONE && op.options() != nullptr,
+                   "an op has no options", index));
   const NodeKind* kind = node_kind(op.options_type());
   if (kind == nullptr)
     return fail(diagnostic_, Status::unsupported, "this build does not know the kind of an op",
                 index, -1, 0, static_cast<int64_t>(op.options_type()));
-  HEED_TRY(require(op.options() != nullptr, "an op has no options", index));
   HEED_TRY(operands(op, index));
   HEED_TRY(kind->verify({&op, index, model_.tensors.get()}, diagnostic_));
   HEED_TRY(apart(op, index));

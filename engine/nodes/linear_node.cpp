@@ -93,7 +93,7 @@ Status verify_int8(const OpCheck& check, const OpInfo& info) {
   HEED_TRY(check.packed_constant(info.input(kWeights), DataType::i8, s.blocked_width * s.k));
   HEED_TRY(check.require(info.has_input(kScale) && info.has_input(kSum),
                          "int8 weights need their scales and sums"));
-  HEED_TRY(check.packed_constant(info.input(kScale), DataType::f32, s.blocked_width));
+  HEED_TRY(check.scales(info.input(kScale), s.blocked_width));
   return check.packed_constant(info.input(kSum), DataType::i32, s.blocked_width * s.groups);
 }
 

@@ -1,6 +1,7 @@
 #include "engine/nodes/op_check.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace heed {
 
@@ -72,6 +73,14 @@ Status OpCheck::packed_constant(const TensorView& tensor, DataType expected_type
   HEED_TRY(require(tensor.data != nullptr, "weights must be constants"));
   return require(reinterpret_cast<uintptr_t>(tensor.data) % kAlignment == 0,
                  "a packed constant is not aligned");
+}
+
+Status OpCheck::scales(const TensorView& tensor, int64_t elements) const {
+  HEED_TRY(packed_constant(tensor, DataType::f32, elements));
+  const float* values = tensor.as<const float>();
+  bool good = true;
+  for (int64_t i = 0; i < elements; ++i) good = good && std::isfinite(values[i]) && values[i] >= 0;
+  return require(good, "a scale is not a finite number of 0 or more");
 }
 
 }  // namespace heed

@@ -50,6 +50,8 @@ class OpCheck {
   }
   /// A constant of exactly `elements` elements that kernels may read with aligned loads.
   Status packed_constant(const TensorView& tensor, DataType expected_type, int64_t elements) const;
+  /// The same for float scales, all of them finite and not negative.
+  Status scales(const TensorView& tensor, int64_t elements) const;
 
  private:
   Status inputs(size_t needed, size_t most) const;
