@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "ops/attention/attention.h"
-#include "tests/bench/machine_peak.h"
+#include "tests/bench/int8_peak.h"
 #include "tests/support/seeded_random.h"
 
 namespace heed::bench {
@@ -149,9 +149,8 @@ void bench(const Shape& s, const std::string& filter, double peak) {
 int main(int argc, char** argv) {
   using namespace heed::bench;
   const std::string filter = argc > 1 ? argv[1] : "";
-  const std::vector<Peak> peaks = measure_int8_peaks();
-  const double peak = peaks.empty() ? 0.0 : peaks.front().gmac_per_s;
-  if (peak > 0) std::printf("int8 peak: %s, %.1f GMAC/s\n", peaks.front().name, peak);
+  const double peak = 1e-9 * int8_peak(int8_peak_feature());
+  std::printf("int8 peak: %s, %.1f GMAC/s\n", int8_peak_feature(), peak);
   for (const Shape& shape : kShapes) bench(shape, filter, peak);
   return 0;
 }

@@ -21,7 +21,7 @@
 
 #include "ops/linear/linear.h"
 #include "ops/matmul/matmul.h"
-#include "ops/peak/peak.h"
+#include "tests/bench/int8_peak.h"
 #include "tests/support/seeded_random.h"
 
 namespace heed::bench {
@@ -84,23 +84,6 @@ constexpr Shape kShapes[] = {
     {197, 768, 192}, {1500, 384, 1536}, {1500, 1536, 384}, {1, 384, 1536},
     {1, 384, 51865}, {128, 768, 3072},  {4, 384, 1536},
 };
-
-// The most multiply-adds per second of a feature's int8 dot product, 0 where none is known.
-double int8_peak(const char* feature) {
-  const PeakKernelList list = peak_kernels();
-  const IsaSet have = detect_isa();
-  double best = 0;
-  for (size_t i = 0; i < list.count; ++i) {
-    const PeakKernel* kernel = list.items[i];
-    if (std::strcmp(kernel->name, feature) != 0 || !have.contains(kernel->isa)) continue;
-    for (int round = 0; round < 30; ++round) {
-      int64_t macs = 0;
-      const double s = seconds([&] { macs = kernel->int8_multiply_adds(5000); }, 1);
-      best = std::max(best, static_cast<double>(macs) / s);
-    }
-  }
-  return best;
-}
 
 void print(const char* family, const Shape& shape, const std::vector<Contender>& contenders) {
   const double macs = 1.0 * shape.m * shape.k * shape.n;
