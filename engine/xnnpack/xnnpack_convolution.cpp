@@ -10,16 +10,20 @@
 namespace heed {
 namespace {
 
-// What any machine's kernels may round up to. Checked at creation: a kernel that needs more is
-// refused there, with a status.
-constexpr int64_t kOutputBlock = 32;       // outputs packed together
-constexpr int64_t kInputBlock = 16;        // inputs packed together
+// What any machine's kernels may round up to, so less than this is added. Checked at creation: a
+// kernel that needs more is refused there, with a status.
+constexpr int64_t kOutputBlock = 64;       // outputs packed together
+constexpr int64_t kInputBlock = 8;         // inputs packed together
 constexpr int64_t kChannelBlock = 64;      // depthwise: channels packed together
 constexpr int64_t kTileTaps = 32;          // depthwise: taps of one pass
 constexpr int64_t kRowBlock = 32;          // output pixels of one tile
 constexpr int64_t kOperatorBytes = 16384;  // the operator itself, zero padding aside
 constexpr int64_t kPointerBytes = 8;
 constexpr int64_t kFloatBytes = 4;
+
+// Depthwise kernels exist everywhere up to this many taps; beyond, a machine may have none and
+// compute the channels as groups of one.
+constexpr int64_t kDepthwiseTaps = 25;
 
 static_assert(kReadableTail >= XNN_EXTRA_BYTES && kReadableTail % kAlignment == 0);
 
@@ -28,6 +32,10 @@ constexpr int64_t up(int64_t value, int64_t multiple) {
 }
 int64_t taps(const ConvolutionShape& s) { return int64_t{s.kernel_h} * s.kernel_w; }
 bool is_depthwise(const ConvolutionShape& s) { return s.group_in == 1 && s.group_out == 1; }
+
+bool is_surely_depthwise(const ConvolutionShape& s) {
+  return is_depthwise(s) && taps(s) <= kDepthwiseTaps;
+}
 
 bool reshape(xnn_operator* convolution, const ConvolutionShape& s, size_t* workspace,
              pthreadpool* pool) {
@@ -42,24 +50,26 @@ bool reshape(xnn_operator* convolution, const ConvolutionShape& s, size_t* works
 }  // namespace
 
 size_t convolution_bytes(const ConvolutionShape& s) {
-  const int64_t zeros = up(s.group_in * (is_depthwise(s) ? s.groups : 1), kChannelBlock) + 64;
-  const int64_t weights =
-      is_depthwise(s)
-          ? (up(taps(s), kTileTaps) + 1) * up(s.groups, kChannelBlock)
-          : s.groups * up(s.group_out, kOutputBlock) * (taps(s) * up(s.group_in, kInputBlock) + 1);
-  return static_cast<size_t>(up(kOperatorBytes + (zeros + weights) * kFloatBytes, kAlignment));
+  const int64_t zeros = s.group_in * (is_depthwise(s) ? s.groups : 1) + 2 * kChannelBlock;
+  const int64_t depthwise = (taps(s) + kTileTaps + 1) * (s.groups + kChannelBlock);
+  const int64_t grouped =
+      s.groups * (s.group_out + kOutputBlock) * (taps(s) * (s.group_in + kInputBlock - 1) + 1);
+  const int64_t weights = is_depthwise(s) ? depthwise : 0;
+  const int64_t most = is_surely_depthwise(s) ? weights : std::max(weights, grouped);
+  return static_cast<size_t>(up(kOperatorBytes + (zeros + most) * kFloatBytes, kAlignment));
 }
 
 size_t convolution_workspace_bytes(const ConvolutionShape& s, int32_t threads) {
-  int64_t bytes;
+  int64_t bytes = 0;
   if (is_depthwise(s)) {
     const int64_t step_w = s.dilation_w == 1 ? std::min(s.stride_w, s.kernel_w) : s.kernel_w;
     const int64_t row = taps(s) + (s.out_w - 1) * step_w * s.kernel_h;
     const int64_t rows_at_once = std::min<int64_t>(threads, s.batch * s.out_h);
-    bytes = kPointerBytes * (kTileTaps * 2 + s.out_h * row) +
-            rows_at_once * up(s.groups + kChannelBlock * 2, kChannelBlock) * kFloatBytes;
-  } else {
-    bytes = kPointerBytes * taps(s) * up(s.out_h * s.out_w, kRowBlock);
+    bytes = kPointerBytes * (2 * kTileTaps + s.out_h * row) +
+            rows_at_once * (s.groups + 2 * kChannelBlock) * kFloatBytes;
+  }
+  if (!is_surely_depthwise(s)) {
+    bytes = std::max(bytes, kPointerBytes * taps(s) * (s.out_h * s.out_w + kRowBlock));
   }
   return static_cast<size_t>(up(bytes, kAlignment)) + kReadableTail;
 }
