@@ -118,6 +118,16 @@ struct Arm {
       store(out + (i + 2) * kBlock, vcombine_s32(vget_high_s32(a), vget_high_s32(b)));
     });
   }
+  template <class Row>
+  static HEED_INLINE void max_of_rows(float* out, Row row) {
+    max_one_by_one<Arm>(out, row);
+  }
+  static HEED_INLINE void row_maxima(const float* rows, int32_t count, float* out) {
+    row_maxima_one_by_one<Arm>(rows, count, out);
+  }
+  static HEED_INLINE void row_sums(const int32_t* rows, int32_t count, int32_t* out) {
+    row_sums_one_by_one<Arm>(rows, count, out);
+  }
   static void transpose(const int32_t* rows, int32_t step, int32_t* out, int32_t groups) {
     transpose_by_four<Arm>(rows, step, out, groups);
   }
@@ -142,6 +152,8 @@ struct Arm {
 
     HEED_INLINE Softmax(float largest, float factor) : row_max(set(largest)), c(set(factor)) {}
 
+    /// Clamps in any case: a shift takes its count from a byte.
+    template <bool kClamp>
     HEED_INLINE I steps(F z) const {
       const F t = vfmaq_f32(set(kRounder), vsubq_f32(row_max, z), c);
       return vreinterpretq_s32_f32(vminq_f32(t, set(kRounder + kStepsMax)));
@@ -158,10 +170,15 @@ struct Arm {
       const uint16x8_t shifted = vshlq_u16(vreinterpretq_u16_s16(vshlq_n_s16(power, 1)), shift);
       return vaddq_u16(shifted, vreinterpretq_u16_u32(vld1q_u32(rounding)));
     }
-    HEED_INLINE I probabilities(F z0, F z1, F z2, F z3, const Rounding& rounding,
+    /// Of four quarters of a tile, `step` scores apart. Without kClamp they are known to lie less
+    /// than kStepsBound steps below the maximum.
+    template <bool kClamp>
+    HEED_INLINE I probabilities(const float* z, int32_t step, const Rounding& rounding,
                                 int32_t lane) const {
-      const uint16x8_t even = powers(steps(z0), steps(z2), rounding.even + lane);
-      const uint16x8_t odd = powers(steps(z1), steps(z3), rounding.odd + lane);
+      const uint16x8_t even =
+          powers(steps<kClamp>(load(z)), steps<kClamp>(load(z + 2 * step)), rounding.even + lane);
+      const uint16x8_t odd = powers(steps<kClamp>(load(z + step)),
+                                    steps<kClamp>(load(z + 3 * step)), rounding.odd + lane);
       return vreinterpretq_s32_u16(vsriq_n_u16(odd, even, 8));
     }
   };

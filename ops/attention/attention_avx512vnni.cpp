@@ -46,7 +46,8 @@ struct Avx512 {
   static HEED_INLINE F div(F a, F b) { return _mm512_div_ps(a, b); }
   static HEED_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
   static HEED_INLINE F max(F a, F b) { return _mm512_max_ps(a, b); }
-  static HEED_INLINE F abs_max(F a, F b) { return _mm512_max_ps(a, _mm512_abs_ps(b)); }
+  /// The larger of |a| and |b|.
+  static HEED_INLINE F abs_max(F a, F b) { return _mm512_range_ps(a, b, 0x0b); }
   static HEED_INLINE F where_less(F a, F b, F yes, F no) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
   }
@@ -81,6 +82,46 @@ struct Avx512 {
   static HEED_INLINE F byte(I p) {
     return _mm512_cvtepi32_ps(
         _mm512_and_si512(_mm512_srli_epi32(p, 8 * kByte), _mm512_set1_epi32(0xff)));
+  }
+  /// Folds the lanes of 4 rows, a to d: of each quarter, lane r holds what is left of row r.
+  template <class Fold>
+  static HEED_INLINE F fold_four(F a, F b, F c, F d, Fold fold) {
+    const F ab = fold(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    const F cd = fold(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    return fold(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+  }
+  template <class Fold>
+  static HEED_INLINE F fold_quarters(F a, F b, Fold fold) {
+    return fold(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+  }
+  /// out[n] = the largest lane of row(n), for 16 rows.
+  template <class Row>
+  static HEED_INLINE void max_of_rows(float* out, Row row) {
+    F fours[4];
+    repeat<4>([&](auto i) HEED_LAMBDA_INLINE {
+      fours[i] = fold_four(row(4 * i), row(4 * i + 1), row(4 * i + 2), row(4 * i + 3), max);
+    });
+    store(out, fold_quarters(fold_quarters(fours[0], fours[1], max),
+                             fold_quarters(fours[2], fours[3], max), max));
+  }
+  /// The rows of a block at once: out[0 .. 7], of which the first six mean something.
+  template <class Fold>
+  static HEED_INLINE __m256i fold_block(const float* rows, Fold fold) {
+    const F low = fold_four(load(rows), load(rows + 16), load(rows + 32), load(rows + 48), fold);
+    const F high =
+        fold_four(load(rows + 64), load(rows + 80), load(rows + 80), load(rows + 80), fold);
+    const F both = fold_quarters(low, high, fold);
+    return _mm512_castsi512_si256(_mm512_castps_si512(fold_quarters(both, both, fold)));
+  }
+  static HEED_INLINE void row_maxima(const float* rows, int32_t, float* out) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), fold_block(rows, max));
+  }
+  static HEED_INLINE void row_sums(const int32_t* rows, int32_t, int32_t* out) {
+    const auto plus = [](F a, F b) HEED_LAMBDA_INLINE {
+      return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+    };
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
+                        fold_block(reinterpret_cast<const float*>(rows), plus));
   }
   static void transpose(const int32_t* rows, int32_t step, int32_t* out, int32_t groups);
 
@@ -131,9 +172,11 @@ struct Avx512 {
           table_low(_mm512_load_si512(kExpTable.value)),
           table_high(_mm512_load_si512(kExpTable.value + 32)) {}
 
+    template <bool kClamp>
     HEED_INLINE I steps(F z) const {
       const F t = _mm512_fmadd_ps(_mm512_sub_ps(row_max, z), c, _mm512_set1_ps(kRounder));
-      return _mm512_castps_si512(_mm512_min_ps(t, _mm512_set1_ps(kRounder + kStepsMax)));
+      return _mm512_castps_si512(kClamp ? _mm512_min_ps(t, _mm512_set1_ps(kRounder + kStepsMax))
+                                        : t);
     }
     /// 16-bit powers of two plus rounding: `low` in the low halves, `high` in the high ones.
     HEED_INLINE I powers(I low, I high, const uint32_t* rounding) const {
@@ -143,10 +186,15 @@ struct Avx512 {
       const I power = _mm512_srlv_epi16(fraction, _mm512_srli_epi16(t, 6));
       return _mm512_add_epi16(power, _mm512_load_si512(rounding));
     }
-    HEED_INLINE I probabilities(F z0, F z1, F z2, F z3, const Rounding& rounding,
+    /// Of four quarters of a tile, `step` scores apart. Without kClamp they are known to lie less
+    /// than kStepsBound steps below the maximum.
+    template <bool kClamp>
+    HEED_INLINE I probabilities(const float* z, int32_t step, const Rounding& rounding,
                                 int32_t lane) const {
-      const I even = powers(steps(z0), steps(z2), rounding.even + lane);
-      const I odd = powers(steps(z1), steps(z3), rounding.odd + lane);
+      const I even =
+          powers(steps<kClamp>(load(z)), steps<kClamp>(load(z + 2 * step)), rounding.even + lane);
+      const I odd = powers(steps<kClamp>(load(z + step)), steps<kClamp>(load(z + 3 * step)),
+                           rounding.odd + lane);
       return _mm512_ternarylogic_epi32(_mm512_srli_epi16(even, 8), odd,
                                        _mm512_set1_epi32(static_cast<int32_t>(0xff00ff00)), kPick);
     }

@@ -27,23 +27,20 @@ constexpr int32_t tile_lanes(int32_t tile, int32_t count) {
   return count - tile >= kTile ? kTileLanes : divide_up(count - tile, 4);
 }
 
-/// Keys: int8 [S/16][groups][16][4], scale f32 [S/16][16], sum over d of k8 int32 [S/16][16];
-/// `groups` lanes of four values of D each. Absent keys are zeros with scale 1.
+/// Keys: int8 [S/16][groups][16][4], scale f32 [S/16][16], sum over d of k8 int32 [S/16][16], and
+/// the largest scale, sixteen times; `groups` lanes of four values of D each. Past the last key
+/// come copies of it, which change no maximum; the values' places for them are zeros.
 struct KeysLayout {
   int32_t blocks, groups;
-  size_t scale_at, sum_at, bytes;
+  size_t scale_at, sum_at, scale_max_at, bytes;
 
   constexpr KeysLayout(int32_t keys, int32_t width)
       : blocks(divide_up(keys, kBlock)),
         groups(divide_up(width, 4)),
-        scale_at(0),
-        sum_at(0),
-        bytes(0) {
-    const auto count = static_cast<size_t>(blocks);
-    scale_at = count * static_cast<size_t>(groups) * 64;
-    sum_at = scale_at + count * 64;
-    bytes = sum_at + count * 64;
-  }
+        scale_at(static_cast<size_t>(blocks) * static_cast<size_t>(groups) * 64),
+        sum_at(scale_at + static_cast<size_t>(blocks) * 64),
+        scale_max_at(sum_at + static_cast<size_t>(blocks) * 64),
+        bytes(scale_max_at + 64) {}
 };
 
 /// Values: int8 [groups][Dv/16][16][4], scale f32 [Dv/16][16], and before each tile of 64 keys and
@@ -69,7 +66,8 @@ struct ValuesLayout {
 
 /// Scratch: kRowsMax quantised query rows, then kRowsMax rows of scores. The probabilities of a row
 /// replace its scores from kScoresLead bytes before them on, at half their bytes at most, so that
-/// none is overwritten before it was read. Score rows are an odd number of cache lines apart.
+/// none is overwritten before it was read. Score rows are an odd number of cache lines apart; a
+/// vector may be stored from the end of the last on.
 struct ScratchLayout {
   static constexpr size_t kScoresLead = 128;
   size_t query_step, scores_at, scores_step, bytes;
@@ -78,7 +76,7 @@ struct ScratchLayout {
       : query_step(align64(static_cast<size_t>(divide_up(width, 4)) * 8) + 128),
         scores_at(query_step * kRowsMax),
         scores_step((align64(kScoresLead + static_cast<size_t>(round_up(keys, kTile)) * 4) | 64)),
-        bytes(scores_at + scores_step * kRowsMax) {}
+        bytes(scores_at + scores_step * kRowsMax + 64) {}
 };
 
 /// A quantisation whose largest value lies below this counts as zero (127 / x stays finite).
@@ -88,7 +86,8 @@ constexpr float kRounder = 12582912.0f;
 constexpr int32_t kRounderBits = 0x4B400000;
 /// 64 / ln 2: steps of the exponential's table per unit of a logit.
 constexpr float kStepsPerUnit = 92.332482616893657f;
-constexpr int32_t kStepsMax = 1024;  // the step from which every probability is zero
+constexpr int32_t kStepsMax = 1024;      // the step from which every probability is zero
+constexpr float kStepsBound = 60000.0f;  // fewer steps fit in 16 bits, with room for rounding
 
 /// 32640 * 2^(-f/64) to within 3, as shifts and products of at most 16 bits:
 /// c0 - (f * (c1 - (f * (c2 - (f * c3 >> 6)) >> 6)) >> 6).

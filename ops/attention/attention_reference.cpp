@@ -25,6 +25,15 @@ float float_of(uint32_t bits) {
   return x;
 }
 
+template <class T>
+T* at(void* base, size_t offset) {
+  return reinterpret_cast<T*>(static_cast<char*>(base) + offset);
+}
+template <class T>
+const T* at(const void* base, size_t offset) {
+  return reinterpret_cast<const T*>(static_cast<const char*>(base) + offset);
+}
+
 float larger(float a, float b) { return a > b ? a : b; }
 
 struct Quantiser {
@@ -56,36 +65,36 @@ float mean_of(const AttentionRows& rows, int32_t d) {
 
 void pack_keys(const AttentionRows& keys, bool subtract_mean, void* packed) {
   const KeysLayout layout(keys.keys, keys.width);
-  auto* const base = static_cast<uint8_t*>(packed);
-  auto* const k8 = reinterpret_cast<int8_t*>(base);
-  auto* const scale = reinterpret_cast<float*>(base + layout.scale_at);
-  auto* const sum = reinterpret_cast<int32_t*>(base + layout.sum_at);
+  auto* const k8 = at<int8_t>(packed, 0);
+  auto* const scale = at<float>(packed, layout.scale_at);
+  auto* const sum = at<int32_t>(packed, layout.sum_at);
   memset(packed, 0, layout.bytes);
+  float scale_max = 0.0f;
   float mean[kAttentionWidthMax] = {};
   for (int32_t d = 0; subtract_mean && d < keys.width; ++d) mean[d] = mean_of(keys, d);
   for (int32_t s = 0; s < layout.blocks * kBlock; ++s) {
-    const float* const row = keys.x + s * keys.step;
-    const int32_t width = s < keys.keys ? keys.width : 0;
+    const float* const row = keys.x + (s < keys.keys ? s : keys.keys - 1) * keys.step;
     float amax = 0.0f;
-    for (int32_t d = 0; d < width; ++d) amax = larger(amax, fabsf(row[d] - mean[d]));
+    for (int32_t d = 0; d < keys.width; ++d) amax = larger(amax, fabsf(row[d] - mean[d]));
     const Quantiser q = quantiser_of(amax);
     scale[s] = float_of(bits_of(q.scale) & ~3u);
+    scale_max = larger(scale_max, scale[s]);
     int8_t* const block = k8 + static_cast<ptrdiff_t>(s / kBlock) * layout.groups * 64;
-    for (int32_t d = 0; d < width; ++d) {
+    for (int32_t d = 0; d < keys.width; ++d) {
       const Slot slot = slot_of(d, keys.width);
       const int8_t value = quantise(row[d] - mean[d], q.inverse);
       block[slot.group * 64 + s % kBlock * 4 + slot.byte] = value;
       sum[s] += value;
     }
   }
+  for (int32_t i = 0; i < kBlock; ++i) at<float>(packed, layout.scale_max_at)[i] = scale_max;
 }
 
 void pack_values(const AttentionRows& values, void* packed) {
   const ValuesLayout layout(values.keys, values.width);
-  auto* const base = static_cast<uint8_t*>(packed);
-  auto* const v8 = reinterpret_cast<int8_t*>(base);
-  auto* const scale = reinterpret_cast<float*>(base + layout.scale_at);
-  auto* const sum = reinterpret_cast<int32_t*>(base + layout.sum_at);
+  auto* const v8 = at<int8_t>(packed, 0);
+  auto* const scale = at<float>(packed, layout.scale_at);
+  auto* const sum = at<int32_t>(packed, layout.sum_at);
   const int32_t width = layout.blocks * kBlock;
   memset(packed, 0, layout.bytes);
   for (int32_t d = 0; d < width; ++d) {
@@ -128,9 +137,8 @@ struct Row {
 /// Replaces the row's scores by its probabilities; returns their sum.
 uint32_t softmax_row(const AttentionArgs& args, const Row& row, float* scores) {
   const KeysLayout layout(args.keys, args.head_width);
-  const auto* const base = static_cast<const uint8_t*>(args.packed_keys);
-  const auto* const k8 = reinterpret_cast<const int8_t*>(base);
-  const auto* const k_scale = reinterpret_cast<const float*>(base + layout.scale_at);
+  const auto* const k8 = at<int8_t>(args.packed_keys, 0);
+  const auto* const k_scale = at<float>(args.packed_keys, layout.scale_at);
   float z_max = -INFINITY;
   for (int32_t s = 0; s < args.keys; ++s) {
     const int8_t* const block = k8 + static_cast<ptrdiff_t>(s / kBlock) * layout.groups * 64;
@@ -158,9 +166,8 @@ uint32_t softmax_row(const AttentionArgs& args, const Row& row, float* scores) {
 /// y[0 .. count-1] of the value channels from d0 on; count <= kBlock.
 void weigh_values(const AttentionArgs& args, const float* p, float inverse, int32_t d0, float* y) {
   const ValuesLayout layout(args.keys, args.value_width);
-  const auto* const base = static_cast<const uint8_t*>(args.packed_values);
-  const auto* const v8 = reinterpret_cast<const int8_t*>(base);
-  const auto* const v_scale = reinterpret_cast<const float*>(base + layout.scale_at);
+  const auto* const v8 = at<int8_t>(args.packed_values, 0);
+  const auto* const v_scale = at<float>(args.packed_values, layout.scale_at);
   int32_t dot[kBlock] = {};
   for (int32_t s = 0; s < args.keys; ++s) {
     const Slot slot = slot_of(s, args.keys);

@@ -137,79 +137,97 @@ void pack_keys(const AttentionRows& keys, bool subtract_mean, void* packed) {
   alignas(64) float amax[kBlock], inverse[kBlock];
   memset(mean, 0, sizeof(mean));
   if (subtract_mean) key_mean<V>(keys, mean);
+  auto scale_max = V::set(0.0f);
   for (int32_t block = 0; block < layout.blocks; ++block) {
     const float* const x = keys.x + static_cast<ptrdiff_t>(block) * kBlock * keys.step;
-    const int32_t count = smaller(kBlock, keys.keys - block * kBlock);
+    const int32_t last = smaller(kBlock, keys.keys - block * kBlock) - 1;
     auto* const k8 = at_byte<int32_t>(packed, static_cast<size_t>(block) * layout.groups * 64);
     auto* const scale = at_byte<float>(packed, layout.scale_at) + block * kBlock;
     auto* const sum = at_byte<int32_t>(packed, layout.sum_at) + block * kBlock;
-    for (int32_t n = 0; n < kBlock; ++n) {
-      amax[n] =
-          n < count ? V::max_lanes(row_amax<V, true>(x + n * keys.step, mean, keys.width)) : 0.0f;
-    }
+    V::max_of_rows(amax, [&](int32_t n) HEED_LAMBDA_INLINE {
+      return row_amax<V, true>(x + smaller(n, last) * keys.step, mean, keys.width);
+    });
     for (int32_t n = 0; n < kBlock; n += V::kLanes) {
       typename V::F factor, unit;
       quantiser<V>(V::load(amax + n), factor, unit);
       V::store(inverse + n, factor);
       V::store(scale + n, V::drop_two_bits(unit));
+      scale_max = V::max(scale_max, V::drop_two_bits(unit));
     }
-    for (int32_t n = 0; n < count; ++n) {
+    for (int32_t n = 0; n < kBlock; ++n) {
       int32_t* const row = rows + n * kStep;
-      quantise_row<V, true>(x + n * keys.step, mean, keys.width, V::set(inverse[n]),
+      quantise_row<V, true>(x + smaller(n, last) * keys.step, mean, keys.width, V::set(inverse[n]),
                             [&](int32_t lane, auto bytes)
                                 HEED_LAMBDA_INLINE { V::store(row + lane, bytes); });
     }
-    if (count < kBlock) memset(rows + count * kStep, 0, sizeof(int32_t) * kStep * (kBlock - count));
     V::transpose(rows, kStep, k8, layout.groups);
     for (int32_t n = 0; n < kBlock; n += V::kLanes) {
       auto total = V::zero();
-      for (int32_t g = 0; g < layout.groups; ++g)
+      for (int32_t g = 0; g < layout.groups; ++g) {
         total = V::add_signed(total, V::load(k8 + g * kBlock + n));
+      }
       V::store(sum + n, total);
     }
   }
+  auto* const largest = at_byte<float>(packed, layout.scale_max_at);
+  for (int32_t n = 0; n < kBlock; n += V::kLanes)
+    V::store(largest + n, V::set(V::max_lanes(scale_max)));
 }
 
-/// One vector of channels over all keys; `channels` of them exist (whole vectors where kFull).
-template <class V, bool kFull>
+/// C vectors of channels over all keys; all of them exist where kFull.
+template <class V, int32_t C, bool kFull>
 void pack_value_channels(const AttentionRows& values, int32_t channel, void* packed) {
+  constexpr int32_t kChains = C == 1 ? 4 : 2;  // independent maxima of one vector
   const ValuesLayout layout(values.keys, values.width);
   const int32_t row_width = layout.blocks * kBlock;
-  const int32_t channels = values.width - channel;
   const float* const x = values.x + channel;
-  const auto load = [&](int32_t s) HEED_LAMBDA_INLINE {
-    return kFull ? V::load(x + s * values.step) : V::load_n(x + s * values.step, channels);
+  const auto load = [&](int32_t s, int32_t c) HEED_LAMBDA_INLINE {
+    const float* const at = x + s * values.step + c * V::kLanes;
+    return kFull ? V::load(at) : V::load_n(at, values.width - channel - c * V::kLanes);
   };
-  typename V::F amax[4];
-  repeat<4>([&](auto j) HEED_LAMBDA_INLINE { amax[j] = V::set(0.0f); });
+  typename V::F amax[C * kChains], inverse[C];
+  repeat<C * kChains>([&](auto i) HEED_LAMBDA_INLINE { amax[i] = V::set(0.0f); });
   int32_t s = 0;
-  for (; s + 4 <= values.keys; s += 4) {
-    repeat<4>([&](auto j) HEED_LAMBDA_INLINE { amax[j] = V::abs_max(amax[j], load(s + j)); });
+  for (; s + kChains <= values.keys; s += kChains) {
+    repeat<C * kChains>(
+        [&](auto i) HEED_LAMBDA_INLINE { amax[i] = V::abs_max(amax[i], load(s + i / C, i % C)); });
   }
-  for (; s < values.keys; ++s) amax[0] = V::abs_max(amax[0], load(s));
-  typename V::F inverse, scale;
-  quantiser<V>(V::max(V::max(amax[0], amax[1]), V::max(amax[2], amax[3])), inverse, scale);
-  V::store(at_byte<float>(packed, layout.scale_at) + channel, scale);
+  for (; s < values.keys; ++s) {
+    repeat<C>([&](auto c) HEED_LAMBDA_INLINE { amax[c] = V::abs_max(amax[c], load(s, c)); });
+  }
+  repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
+    repeat<kChains - 1>(
+        [&](auto i) HEED_LAMBDA_INLINE { amax[c] = V::max(amax[c], amax[c + (i + 1) * C]); });
+    typename V::F scale;
+    quantiser<V>(amax[c], inverse[c], scale);
+    V::store(at_byte<float>(packed, layout.scale_at) + channel + c * V::kLanes, scale);
+  });
 
   auto* v8 = static_cast<int32_t*>(packed) + channel;
   auto* sum = at_byte<int32_t>(packed, layout.sum_at) + channel;
-  auto total = V::zero();
-  V::store(sum, total);
+  typename V::I total[C];
+  const auto store_sums = [&]() HEED_LAMBDA_INLINE {
+    repeat<C>([&](auto c) HEED_LAMBDA_INLINE { V::store(sum + c * V::kLanes, total[c]); });
+    sum += row_width;
+  };
+  repeat<C>([&](auto c) HEED_LAMBDA_INLINE { total[c] = V::zero(); });
+  store_sums();
   for (int32_t tile = 0; tile < values.keys; tile += kTile) {
     const int32_t lanes = tile_lanes(tile, values.keys);
     for (int32_t i = tile; i < tile + lanes; ++i) {
-      typename V::I q[4];
-      repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
-        const int32_t key = i + j * lanes;
-        q[j] = key < values.keys ? V::quantise(load(key), inverse) : V::zero();
+      repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
+        typename V::I q[4];
+        repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
+          const int32_t key = i + j * lanes;
+          q[j] = key < values.keys ? V::quantise(load(key, c), inverse[c]) : V::zero();
+        });
+        const auto bytes = V::bytes(q[0], q[1], q[2], q[3]);
+        V::store(v8 + c * V::kLanes, bytes);
+        total[c] = V::add_signed(total[c], bytes);
       });
-      const auto bytes = V::bytes(q[0], q[1], q[2], q[3]);
-      V::store(v8, bytes);
-      total = V::add_signed(total, bytes);
       v8 += row_width;
     }
-    sum += row_width;
-    V::store(sum, total);
+    store_sums();
   }
 }
 
@@ -217,9 +235,24 @@ template <class V>
 void pack_values(const AttentionRows& values, void* packed) {
   const int32_t width = round_up(values.width, kBlock);
   int32_t d = 0;
-  for (; d + V::kLanes <= values.width; d += V::kLanes)
-    pack_value_channels<V, true>(values, d, packed);
-  for (; d < width; d += V::kLanes) pack_value_channels<V, false>(values, d, packed);
+  for (; d + 4 * V::kLanes <= values.width; d += 4 * V::kLanes) {
+    pack_value_channels<V, 4, true>(values, d, packed);
+  }
+  for (; d < width; d += V::kLanes) pack_value_channels<V, 1, false>(values, d, packed);
+}
+
+// V::max_of_rows, row_maxima and row_sums for machines that have nothing better than one at a time.
+template <class V, class Row>
+HEED_INLINE void max_one_by_one(float* out, Row row) {
+  for (int32_t n = 0; n < kBlock; ++n) out[n] = V::max_lanes(row(n));
+}
+template <class V>
+HEED_INLINE void row_maxima_one_by_one(const float* rows, int32_t count, float* out) {
+  for (int32_t r = 0; r < count; ++r) out[r] = V::max_lanes(V::load(rows + r * V::kLanes));
+}
+template <class V>
+HEED_INLINE void row_sums_one_by_one(const int32_t* rows, int32_t count, int32_t* out) {
+  for (int32_t r = 0; r < count; ++r) out[r] = V::sum_lanes(V::load(rows + r * V::kLanes));
 }
 
 /// V::transpose from V::transpose4: 16 rows of `groups` lanes become `groups` rows of 16 keys.
@@ -376,7 +409,13 @@ struct Block {
   ptrdiff_t z_step;          // floats
   uint8_t* p8;               // probabilities of key 0
   float z_factor[kRowsMax];  // q_scale * scale
+
+  bool all_see(int32_t key_begin, int32_t key_end) const {
+    return key_begin >= all_begin && key_end <= all_end;
+  }
 };
+
+constexpr int32_t kRowSpace = 8;  // room for one number of each row, and a vector's store of them
 
 struct Range {
   int32_t begin, end;
@@ -390,10 +429,9 @@ template <class V>
 void quantise_queries(const AttentionArgs& args, Block& block) {
   for (int32_t r = 0; r < block.rows; ++r) {
     const float* const q = args.q + (block.first + r) * args.q_step;
-    typename V::F inverse, scale;
-    quantiser<V>(V::set(V::max_lanes(row_amax<V, false>(q, nullptr, args.head_width))), inverse,
-                 scale);
-    block.z_factor[r] = V::first(scale) * args.scale;
+    const float amax = V::max_lanes(row_amax<V, false>(q, nullptr, args.head_width));
+    const auto inverse = V::set(amax < kTiny ? 0.0f : 127.0f / amax);
+    block.z_factor[r] = (amax < kTiny ? 1.0f : amax / 127.0f) * args.scale;
     uint8_t* const out = block.q8 + r * block.q_step;
     quantise_row<V, false>(q, nullptr, args.head_width, inverse,
                            [&](int32_t lane, auto bytes) HEED_LAMBDA_INLINE {
@@ -447,15 +485,16 @@ void score_keys(const AttentionArgs& args, const Block& block, float* row_max) {
                      at_byte<const int32_t>(args.packed_keys, layout.sum_at),
                      static_cast<ptrdiff_t>(layout.groups) * 64, layout.groups};
   alignas(64) float maxima[kRowsMax * V::kLanes];
-  alignas(64) float unused[kRowsMax * V::kLanes] = {};
-  for (int32_t r = 0; r < R; ++r) V::store(maxima + r * V::kLanes, V::set(-INFINITY));
+  alignas(64) float unused[kRowsMax * V::kLanes];
+  for (int32_t r = 0; r < kRowsMax; ++r) V::store(maxima + r * V::kLanes, V::set(-INFINITY));
   const int32_t tiles_end = smaller(round_up(block.end, kTile), round_up(args.keys, kBlock));
   for (int32_t tile = block.begin; tile < block.end; tile += kTile) {
     const int32_t end = smaller(tile + kTile, tiles_end);
-    if (tile >= block.all_begin && end <= block.all_end && args.mask == nullptr) {
+    if (block.all_see(tile, smaller(end, args.keys)) && args.mask == nullptr) {
       score_blocks<V, R>(block, keys, tile, (end - tile) / kBlock, maxima);
       continue;
     }
+    memcpy(unused, maxima, sizeof(maxima));
     score_blocks<V, R>(block, keys, tile, divide_up(smaller(end, block.end) - tile, kBlock),
                        unused);
     for (int32_t r = 0; r < block.rows; ++r) {
@@ -464,9 +503,14 @@ void score_keys(const AttentionArgs& args, const Block& block, float* row_max) {
                                        block.z + r * block.z_step, V::load(largest)));
     }
   }
+  if (block.end == args.keys) {  // up to three copies of the last key share a lane with it
+    for (int32_t r = 0; r < R; ++r) {
+      V::store(block.z + r * block.z_step + args.keys, V::set(-INFINITY));
+    }
+  }
+  V::row_maxima(maxima, block.rows, row_max);
   for (int32_t r = 0; r < block.rows; ++r) {
-    const float largest = V::max_lanes(V::load(maxima + r * V::kLanes));
-    row_max[r] = largest == -INFINITY ? 0.0f : largest;
+    if (row_max[r] == -INFINITY) row_max[r] = 0.0f;
   }
 }
 
@@ -478,35 +522,38 @@ HEED_INLINE void store_map(typename V::I p, int32_t lanes, int32_t lane_step, in
   });
 }
 
-/// Second pass over one row: its scores become probabilities. Returns their sum. `map` (or null)
-/// receives them as floats.
+/// Second pass over one row: its scores become probabilities. Returns sums of them. `map` (or null)
+/// receives them as floats. `bounded`: no score of a key in sight is kStepsBound steps below the
+/// maximum.
 template <class V>
-int32_t softmax_row(const Block& block, int32_t r, int32_t keys, float row_max, float c,
-                    float* map) {
+typename V::I softmax_row(const Block& block, int32_t r, int32_t keys, float row_max, float c,
+                          bool bounded, float* map) {
   const Rounding& rounding = keys >= kAttentionDitherKeys ? kDither : kNearest;
   const float* const z = block.z + r * block.z_step;
   uint8_t* const p8 = block.p8 + r * block.z_step * 4;
   const typename V::Softmax softmax(row_max, c);
   auto total = V::zero();
-  int32_t tile = block.begin;
-  const int32_t full_end = map == nullptr ? smaller(block.end, keys - kTile + 1) : 0;
-  for (; tile < full_end; tile += kTile) {
+  const auto whole_tile = [&](int32_t tile, auto clamp) HEED_LAMBDA_INLINE {
     repeat<kTileLanes / V::kLanes>([&](auto n) HEED_LAMBDA_INLINE {
       constexpr int32_t i = n * V::kLanes;
-      const float* const scores = z + tile + i;
-      const auto p = softmax.probabilities(V::load(scores), V::load(scores + 16),
-                                           V::load(scores + 32), V::load(scores + 48), rounding, i);
+      const auto p =
+          softmax.template probabilities<(clamp > 0)>(z + tile + i, kTileLanes, rounding, i);
       V::store_probabilities(p8 + (tile / 4 + i) * V::kOperandBytes, p);
       total = V::add_unsigned(total, p);
     });
-  }
-  for (; tile < block.end; tile += kTile) {
+  };
+  for (int32_t tile = block.begin; tile < block.end; tile += kTile) {
+    if (map == nullptr && tile + kTile <= keys) {
+      if (bounded && block.all_see(tile, tile + kTile)) {
+        whole_tile(tile, Index<0>{});
+      } else {
+        whole_tile(tile, Index<1>{});
+      }
+      continue;
+    }
     const int32_t lanes = tile_lanes(tile, keys);
     for (int32_t i = 0; i < lanes; i += V::kLanes) {
-      const float* const scores = z + tile + i;
-      auto p = softmax.probabilities(V::load(scores), V::load(scores + lanes),
-                                     V::load(scores + 2 * lanes), V::load(scores + 3 * lanes),
-                                     rounding, i);
+      auto p = softmax.template probabilities<true>(z + tile + i, lanes, rounding, i);
       if (i + V::kLanes > lanes) p = V::first_lanes(p, lanes - i);
       V::store_probabilities(p8 + (tile / 4 + i) * V::kOperandBytes, p);
       total = V::add_unsigned(total, p);
@@ -515,7 +562,7 @@ int32_t softmax_row(const Block& block, int32_t r, int32_t keys, float row_max, 
       }
     }
   }
-  return V::sum_lanes(total);
+  return total;
 }
 
 /// Zeros outside of the keys in sight and p * inverse inside.
@@ -562,16 +609,29 @@ void weigh_values(const AttentionArgs& args, const Block& block, const float* in
 
 template <class V, int32_t R>
 void run_block(const AttentionArgs& args, Block& block) {
-  float row_max[kRowsMax], inverse[kRowsMax];
+  float row_max[kRowSpace], inverse[kRowSpace];
+  alignas(64) int32_t totals[kRowsMax * V::kLanes];
+  int32_t sum[kRowSpace];
   quantise_queries<V>(args, block);
   score_keys<V, R>(args, block, row_max);
+  // No score lies below -z_bound.
+  const float scale_max =
+      *at_byte<const float>(args.packed_keys, KeysLayout(args.keys, args.head_width).scale_max_at);
+  const float z_bound = scale_max * static_cast<float>(127 * 127 * args.head_width);
   for (int32_t r = 0; r < block.rows; ++r) {
     float* const map = args.map == nullptr ? nullptr : args.map + (block.first + r) * args.map_step;
     const float steps = block.z_factor[r] * kStepsPerUnit;
     const float c = args.mask != nullptr ? kStepsPerUnit : steps > kTiny ? steps : kTiny;
-    const int32_t sum = softmax_row<V>(block, r, args.keys, row_max[r], c, map);
-    inverse[r] = sum == 0 ? 0.0f : 1.0f / static_cast<float>(sum);
-    if (map != nullptr) finish_map<V>(block, args.keys, inverse[r], map);
+    const bool bounded = args.mask == nullptr && (row_max[r] + z_bound) * c < kStepsBound;
+    V::store(totals + r * V::kLanes,
+             softmax_row<V>(block, r, args.keys, row_max[r], c, bounded, map));
+  }
+  V::row_sums(totals, block.rows, sum);
+  for (int32_t r = 0; r < block.rows; ++r) {
+    inverse[r] = sum[r] == 0 ? 0.0f : 1.0f / static_cast<float>(sum[r]);
+    if (args.map != nullptr) {
+      finish_map<V>(block, args.keys, inverse[r], args.map + (block.first + r) * args.map_step);
+    }
   }
   weigh_values<V, R>(args, block, inverse);
 }

@@ -111,6 +111,16 @@ struct Ymm {
     _mm_storeu_si128(to + 8, _mm_unpacklo_epi64(high01, high23));
     _mm_storeu_si128(to + 12, _mm_unpackhi_epi64(high01, high23));
   }
+  template <class Row>
+  static HEED_INLINE void max_of_rows(float* out, Row row) {
+    max_one_by_one<Ymm>(out, row);
+  }
+  static HEED_INLINE void row_maxima(const float* rows, int32_t count, float* out) {
+    row_maxima_one_by_one<Ymm>(rows, count, out);
+  }
+  static HEED_INLINE void row_sums(const int32_t* rows, int32_t count, int32_t* out) {
+    row_sums_one_by_one<Ymm>(rows, count, out);
+  }
   static void transpose(const int32_t* rows, int32_t step, int32_t* out, int32_t groups) {
     transpose_by_four<Ymm>(rows, step, out, groups);
   }
@@ -122,9 +132,11 @@ struct Ymm {
 
     HEED_INLINE Softmax(float largest, float factor) : row_max(set(largest)), c(set(factor)) {}
 
+    template <bool kClamp>
     HEED_INLINE I steps(F z) const {
       const F t = _mm256_fmadd_ps(_mm256_sub_ps(row_max, z), c, _mm256_set1_ps(kRounder));
-      return _mm256_castps_si256(_mm256_min_ps(t, _mm256_set1_ps(kRounder + kStepsMax)));
+      return _mm256_castps_si256(kClamp ? _mm256_min_ps(t, _mm256_set1_ps(kRounder + kStepsMax))
+                                        : t);
     }
     /// 16-bit powers of two plus rounding: `low` in the low halves, `high` in the high ones.
     HEED_INLINE I powers(I low, I high, const uint32_t* rounding) const {
@@ -143,10 +155,15 @@ struct Ymm {
       const I at_high = _mm256_srlv_epi32(power, _mm256_srli_epi32(shift, 16));
       return _mm256_add_epi16(_mm256_blend_epi16(at_low, at_high, 0xaa), load_bytes(rounding));
     }
-    HEED_INLINE I probabilities(F z0, F z1, F z2, F z3, const Rounding& rounding,
+    /// Of four quarters of a tile, `step` scores apart. Without kClamp they are known to lie less
+    /// than kStepsBound steps below the maximum.
+    template <bool kClamp>
+    HEED_INLINE I probabilities(const float* z, int32_t step, const Rounding& rounding,
                                 int32_t lane) const {
-      const I even = powers(steps(z0), steps(z2), rounding.even + lane);
-      const I odd = powers(steps(z1), steps(z3), rounding.odd + lane);
+      const I even =
+          powers(steps<kClamp>(load(z)), steps<kClamp>(load(z + 2 * step)), rounding.even + lane);
+      const I odd = powers(steps<kClamp>(load(z + step)), steps<kClamp>(load(z + 3 * step)),
+                           rounding.odd + lane);
       return join(_mm256_srli_epi16(even, 8), odd, _mm256_set1_epi16(0xff));
     }
   };
