@@ -28,6 +28,20 @@ void activate(OpCall& call, std::vector<float>& y) {
   }
 }
 
+void check_residual(const OpCall& call, size_t operand, const Shape& out) {
+  if (call.has(operand) && broadcast_shapes(call, call.shape(operand), out) != out) {
+    call.fail("the residual is larger than the output");
+  }
+}
+
+/// Adds operand 3 to the result.
+void add_residual(const OpCall& call, std::vector<float>& y) {
+  if (!call.has(3)) return;
+  const Shape& out = call.results[0].shape;
+  broadcast_binary(y.data(), out, call.f32(3).data(), call.shape(3), out, y.data(),
+                   [](float a, float b) { return a + b; });
+}
+
 // y [rows, N] = frames of x against the weight's rows, plus bias. A row of K values begins every
 // `step` floats.
 struct RowsProduct {
@@ -52,9 +66,7 @@ void infer_linear(OpCall& call) {
   if (out.back() != call.dim(1, 1)) call.fail("the weight's width is not that of x");
   out.back() = call.dim(1, 0);
   check_bias(call, 2, out.back());
-  if (call.has(3) && broadcast_shapes(call, call.shape(3), out) != out) {
-    call.fail("the residual is larger than the output");
-  }
+  check_residual(call, 3, out);
   call.result(0, DType::f32, out);
 }
 
@@ -63,11 +75,7 @@ void evaluate_linear(OpCall& call) {
   std::vector<float>& y = call.y();
   multiply_weight(call, {x.data(), call.shape(0).back(), rows_of(call.shape(0)), y.data()});
   activate(call, y);
-  if (call.has(3)) {
-    const Shape& out = call.results[0].shape;
-    broadcast_binary(y.data(), out, call.f32(3).data(), call.shape(3), out, y.data(),
-                     [](float a, float b) { return a + b; });
-  }
+  add_residual(call, y);
 }
 
 void infer_frames_linear(OpCall& call) {
@@ -83,6 +91,7 @@ void infer_frames_linear(OpCall& call) {
   out[out.size() - 2] = (length + 2 * pad - window) / hop + 1;
   out.back() = call.dim(1, 0);
   check_bias(call, 2, out.back());
+  check_residual(call, 3, out);
   call.result(0, DType::f32, out);
 }
 
@@ -101,6 +110,7 @@ void evaluate_frames_linear(OpCall& call) {
                            call.y().data() + b * frames * out.back()});
   }
   activate(call, call.y());
+  add_residual(call, call.y());
 }
 
 void infer_signal_linear(OpCall& call) {
@@ -109,7 +119,9 @@ void infer_signal_linear(OpCall& call) {
   const int64_t hop = call.node.int_or("hop", 1), k = call.dim(1, 1), length = call.dim(0, 1);
   call.need(hop > 0 && length >= k, "the frames do not fit the signal");
   check_bias(call, 2, call.dim(1, 0));
-  call.result(0, DType::f32, {call.dim(0, 0), (length - k) / hop + 1, call.dim(1, 0)});
+  const Shape out = {call.dim(0, 0), (length - k) / hop + 1, call.dim(1, 0)};
+  check_residual(call, 3, out);
+  call.result(0, DType::f32, out);
 }
 
 void evaluate_signal_linear(OpCall& call) {
@@ -119,6 +131,7 @@ void evaluate_signal_linear(OpCall& call) {
                            out[1], call.y().data() + b * out[1] * out[2]});
   }
   activate(call, call.y());
+  add_residual(call, call.y());
 }
 
 struct AttentionSizes {
