@@ -46,10 +46,15 @@ std::vector<float> bias_of(const Graph& graph, const Node& layer, size_t n) {
   return bias != nullptr ? bias->f32 : std::vector<float>(n, 0.0f);
 }
 
-void set_constant(Graph& graph, NodeId layer, size_t index, const char* part, Shape shape,
-                  std::vector<float> data) {
-  const std::string name = graph.node(layer).name + part;
-  graph.set_input(layer, index, add_floats(graph, name, std::move(shape), std::move(data)));
+void set_weight(Graph& graph, NodeId layer, const Shape& shape, std::vector<float> data) {
+  const std::string name = graph.node(layer).name + "/weight";
+  graph.set_input(layer, 1, add_floats(graph, name, shape, std::move(data)));
+}
+
+void set_bias(Graph& graph, NodeId layer, std::vector<float> bias) {
+  const std::string name = graph.node(layer).name + "/bias";
+  const Shape shape = {static_cast<int64_t>(bias.size())};
+  graph.set_input(layer, 2, add_floats(graph, name, shape, std::move(bias)));
 }
 
 bool absorb_scale(Graph& graph, NodeId layer, const std::vector<float>& factors) {
@@ -58,11 +63,11 @@ bool absorb_scale(Graph& graph, NodeId layer, const std::vector<float>& factors)
   std::vector<float> scaled = weight->f32;
   const size_t n = factors.size(), per_output = scaled.size() / n;
   for (size_t i = 0; i < scaled.size(); ++i) scaled[i] *= factors[i / per_output];
-  set_constant(graph, layer, 1, "/weight", weight->shape, std::move(scaled));
+  set_weight(graph, layer, weight->shape, std::move(scaled));
   if (input_of(node, 2) != kNoValue) {
     std::vector<float> bias = bias_of(graph, node, n);
     for (size_t i = 0; i < n; ++i) bias[i] *= factors[i];
-    set_constant(graph, layer, 2, "/bias", {static_cast<int64_t>(n)}, std::move(bias));
+    set_bias(graph, layer, std::move(bias));
   }
   return true;
 }
@@ -89,8 +94,7 @@ bool absorb_next(Graph& graph, PassReport& report, NodeId id) {
   } else {
     std::vector<float> bias = bias_of(graph, layer, constant.size());
     for (size_t i = 0; i < bias.size(); ++i) bias[i] += constant[i];
-    const int64_t outputs = static_cast<int64_t>(bias.size());
-    set_constant(graph, id, 2, "/bias", {outputs}, std::move(bias));
+    set_bias(graph, id, std::move(bias));
   }
   take_over(graph, report, id, user);
   return true;

@@ -52,7 +52,9 @@ bool leads_to_scores(const Graph& graph, ValueId value, int depth = 8) {
   const auto follow = [&](size_t i) { return leads_to_scores(graph, node.inputs[i], depth - 1); };
   if (node.is("Add") || node.is("Mul")) return follow(0) || follow(1);
   if (node.is("Where")) return follow(1) || follow(2);
-  return (node.is("Reshape") || node.is("Div") || node.is("Tanh")) && follow(0);
+  const bool passes_on =
+      node.is("Reshape") || node.is("Div") || node.is("Activation", kFusedDomain);
+  return passes_on && follow(0);
 }
 
 /// Takes the mask out of Where(condition, scores, low) or Where(condition, low, scores).
@@ -167,13 +169,23 @@ Shape outer_of(const Graph& graph, ValueId value) {
   return Shape(shape.begin(), shape.end() - 2);
 }
 
-/// How heads are dealt out, and what has to be moved for it.
+/// How heads are dealt out.
 struct Plan {
   int64_t heads = 0;
   std::optional<HeadRows> q, k, v;
   ValueId end = kNoValue;  // where heads stand side by side again
-  int moves() const { return (q ? 0 : 1) + (k ? 0 : 1) + (v ? 0 : 1) + (end == kNoValue ? 1 : 0); }
 };
+
+/// Transposes that a plan makes or leaves in the graph.
+int transposes(const Graph& graph, const Plan& plan) {
+  int count = 0;
+  for (const auto& operand : {plan.q, plan.k, plan.v}) {
+    if (!operand || graph.producer(operand->value, "Transpose") != nullptr) ++count;
+  }
+  const NodeId user = graph.only_user(plan.end);
+  const bool moved_after = user != kNoNode && graph.node(user).is("Transpose");
+  return plan.end == kNoValue || moved_after ? count + 1 : count;
+}
 
 /// The number of heads per batch that needs the fewest transposes; of equals the most heads.
 Plan choose_heads(const Graph& graph, const Match& match, const Shape& outer,
@@ -195,7 +207,7 @@ Plan choose_heads(const Graph& graph, const Match& match, const Shape& outer,
     if (plan.k && plan.v && plan.k->heads != plan.v->heads) plan.k.reset();
     if (plan.v && !plan.k && plan.v->heads != heads) plan.v.reset();
     plan.end = find_joined_heads(graph, product, heads);
-    if (best.heads == 0 || plan.moves() < best.moves()) best = plan;
+    if (best.heads == 0 || transposes(graph, plan) < transposes(graph, best)) best = plan;
   }
   return best;
 }

@@ -23,6 +23,9 @@ constexpr Pass kOrder[] = {
     {"fuse_attention", "scaled dot-product attention -> Attention", fuse_attention},
     {"fuse_embedding", "lookups of rows in a constant table -> Embedding", fuse_embedding},
     {"fuse_linear", "MatMul and Gemm with constant weights -> Linear", fuse_linear},
+    // Biases and activations that follow a MatMul directly: so there is less to move things past.
+    {"absorb_epilogues", "factors, biases and activations -> the layer before them",
+     absorb_epilogues},
     // Convolutions come with a transpose on either side; the next pass removes most of them.
     {"fuse_conv", "convolutions -> linear layers over pixels, patches, frames, signals; or Conv",
      fuse_conv},

@@ -296,7 +296,29 @@ bool sink_past_reshape(Graph& graph, const Node& node, const Transposed& x) {
   return true;
 }
 
+// A Reshape that leaves rows whole, before an op that works row by row: it can come after as well,
+// where it meets the one that undoes it.
+bool sink_reshape(Graph& graph, NodeId id) {
+  const Node node = graph.node(id);
+  const bool by_rows = node.is("Linear", kFusedDomain) || node.is("Norm", kFusedDomain);
+  if (!by_rows && !node.is("Activation", kFusedDomain)) return false;
+  const Node* before = graph.producer(node.inputs[0], "Reshape");
+  if (before == nullptr || input_of(node, 3) != kNoValue) return false;
+  const ValueId source = before->inputs[0], output = node.outputs[0];
+  Shape shape = shape_of(graph, source);
+  const Shape from = shape_of(graph, node.inputs[0]), to = shape_of(graph, output);
+  if (by_rows && (shape.empty() || shape.back() != from.back())) return false;
+  if (by_rows) shape.back() = to.back();
+  Node moved = node;
+  moved.inputs[0] = source;
+  const ValueId y = emit(graph, std::move(moved), shape);
+  const ValueId target = add_ints(graph, node.name + "/shape", to);
+  replace(graph, output, onnx_node("Reshape", node.name + "/reshaped", {y, target}));
+  return true;
+}
+
 bool sink_past(Graph& graph, NodeId id) {
+  if (sink_reshape(graph, id)) return true;
   const Node node = graph.node(id);
   if (node.outputs.size() != 1 || node.is("Transpose")) return false;
   for (size_t i = 0; i < node.inputs.size(); ++i) {

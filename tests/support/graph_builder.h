@@ -60,10 +60,11 @@ class GraphBuilder {
 
   /// A node of one output; op may be "com.microsoft:Attention".
   ValueId node(const std::string& op, std::vector<ValueId> inputs, Attributes attributes = {}) {
-    return nodes(op, std::move(inputs), std::move(attributes), 1)[0];
+    return nodes(op, std::move(inputs), std::move(attributes), {true})[0];
   }
+  /// A node of several outputs, those left out not wanted.
   std::vector<ValueId> nodes(const std::string& op, std::vector<ValueId> inputs,
-                             Attributes attributes, size_t outputs) {
+                             Attributes attributes, const std::vector<bool>& wanted) {
     graph::Node node;
     const size_t colon = op.find(':');
     node.domain = colon == std::string::npos ? "" : op.substr(0, colon);
@@ -71,8 +72,9 @@ class GraphBuilder {
     node.name = next_name(node.op);
     node.inputs = std::move(inputs);
     node.attributes = std::move(attributes);
-    for (size_t i = 0; i < outputs; ++i) {
-      node.outputs.push_back(graph_.add_value(node.name + "_out" + std::to_string(i)));
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      node.outputs.push_back(wanted[i] ? graph_.add_value(node.name + "_out" + std::to_string(i))
+                                       : graph::kNoValue);
     }
     const graph::NodeId id = graph_.add_node(std::move(node));
     graph::infer_node(graph_, id);

@@ -1,0 +1,138 @@
+#include "tests/converter/passes_case.h"
+
+using namespace heed;
+using namespace heed::test;
+using graph::ValueId;
+
+namespace {
+
+constexpr int64_t kWidth = 24;
+
+ValueId row_mean(GraphBuilder& b, ValueId x) {
+  return b.node("ReduceMean", {x}, {{"axes", std::vector<int64_t>{-1}}, {"keepdims", int64_t{1}}});
+}
+
+/// mean(d^2) + epsilon
+ValueId variance(GraphBuilder& b, ValueId d, bool by_pow) {
+  const ValueId square = by_pow ? b.node("Pow", {d, b.scalar(2.0f)}) : b.node("Mul", {d, d});
+  return b.node("Add", {row_mean(b, square), b.scalar(1e-5f)});
+}
+
+ValueId affine(GraphBuilder& b, ValueId x) {
+  const ValueId scaled = b.node("Mul", {x, b.random({kWidth}, 0.5f, 1.0f)});
+  return b.node("Add", {scaled, b.random({kWidth})});
+}
+
+void check_is(const PassedGraph& passed, const std::string& kind, size_t operands) {
+  CHECK(passed.nodes() == 1);
+  CHECK(passed.first("Norm").string_or("kind", "") == kind);
+  CHECK(passed.first("Norm").inputs.size() == operands);
+}
+
+}  // namespace
+
+TEST_CASE("a layer norm is one Norm in all its spellings") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {2, 7, kWidth});
+  SECTION("the node") {
+    const ValueId y =
+        b.node("LayerNormalization", {x, b.random({kWidth}, 0.5f, 1.0f), b.random({kWidth})},
+               {{"axis", int64_t{-1}}, {"epsilon", 1e-6f}});
+    check_is(pass_all(b.finish(y)), "layer", 3);
+  }
+  SECTION("Pow, Sqrt, Div") {
+    const ValueId d = b.node("Sub", {x, row_mean(b, x)});
+    const ValueId n = b.node("Div", {d, b.node("Sqrt", {variance(b, d, true)})});
+    check_is(pass_all(b.finish(affine(b, n))), "layer", 3);
+  }
+  SECTION("Mul, Reciprocal of Sqrt, the difference taken twice") {
+    const ValueId d = b.node("Sub", {x, row_mean(b, x)});
+    const ValueId d2 = b.node("Sub", {x, row_mean(b, x)});
+    const ValueId r = b.node("Reciprocal", {b.node("Sqrt", {variance(b, d, false)})});
+    check_is(pass_all(b.finish(affine(b, b.node("Mul", {d2, r})))), "layer", 3);
+  }
+  SECTION("Pow -0.5") {
+    const ValueId d = b.node("Sub", {x, row_mean(b, x)});
+    const ValueId r = b.node("Pow", {variance(b, d, true), b.scalar(-0.5f)});
+    check_is(pass_all(b.finish(affine(b, b.node("Mul", {r, d})))), "layer", 3);
+  }
+  SECTION("1 / Sqrt, without scale and shift") {
+    const ValueId d = b.node("Sub", {x, row_mean(b, x)});
+    const ValueId r = b.node("Div", {b.scalar(1.0f), b.node("Sqrt", {variance(b, d, true)})});
+    check_is(pass_all(b.finish(b.node("Mul", {d, r}))), "layer", 2);
+  }
+}
+
+TEST_CASE("a layer norm over two dimensions is a Norm over their product") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {2, 3, 4, 5});
+  const ValueId y =
+      b.node("LayerNormalization", {x, b.random({4, 5}, 0.5f, 1.0f), b.random({4, 5})},
+             {{"axis", int64_t{-2}}});
+  const PassedGraph passed = pass_all(b.finish(y));
+  CHECK(passed.fused("Norm") == 1);
+  CHECK(passed.general("Reshape") == 2);
+}
+
+TEST_CASE("an RMS norm is one Norm, whole or decomposed") {
+  GraphBuilder b(23);
+  const ValueId x = b.input("x", {2, 7, kWidth});
+  const ValueId gamma = b.random({kWidth}, 0.5f, 1.0f);
+  const auto mean_of_squares = [&](bool by_pow) {
+    const ValueId square = by_pow ? b.node("Pow", {x, b.scalar(2.0f)}) : b.node("Mul", {x, x});
+    const ValueId mean = b.node("ReduceMean", {square, b.ints({-1})}, {{"keepdims", int64_t{1}}});
+    return b.node("Add", {mean, b.scalar(1e-6f)});
+  };
+  SECTION("the node") {
+    check_is(pass_all(b.finish(b.node("RMSNormalization", {x, gamma}, {{"axis", int64_t{-1}}}))),
+             "rms", 2);
+  }
+  SECTION("x / sqrt, then the scale") {
+    const ValueId n = b.node("Div", {x, b.node("Sqrt", {mean_of_squares(true)})});
+    check_is(pass_all(b.finish(b.node("Mul", {n, gamma}))), "rms", 2);
+  }
+  SECTION("scale (x (1 / sqrt))") {
+    const ValueId r = b.node("Reciprocal", {b.node("Sqrt", {mean_of_squares(false)})});
+    check_is(pass_all(b.finish(b.node("Mul", {gamma, b.node("Mul", {x, r})}))), "rms", 2);
+  }
+}
+
+TEST_CASE("a skip norm is a sum and a Norm, and its sum can be used") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {1, 5, kWidth}), skip = b.input("skip", {1, 5, kWidth});
+  const std::vector<ValueId> operands = {x, skip, b.random({kWidth}, 0.5f, 1.0f),
+                                         b.random({kWidth}), b.random({kWidth})};
+  const auto outputs =
+      b.nodes("com.microsoft:SkipLayerNormalization", operands, {}, {true, false, false, true});
+  b.output(outputs[0]);
+  b.output(outputs[3]);
+  const PassedGraph passed = pass_all(b.finish());
+  CHECK(passed.fused("Norm") == 1);
+  CHECK(passed.general("Add") == 2);
+}
+
+TEST_CASE("what divides by another tensor's deviation is no norm, and the report says so") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {2, 7, kWidth}), z = b.input("z", {2, 7, kWidth});
+  const ValueId root = b.node("Sqrt", {variance(b, x, false)});
+  const PassedGraph passed = pass_all(b.finish(b.node("Div", {z, root})));
+  CHECK(passed.fused("Norm") == 0);
+  CHECK(passed.says("no norm"));
+}
+
+TEST_CASE("a norm over channels that come first is fused once they come last") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {1, 6, 16});
+  const ValueId t = b.transpose(b.linear(x, kWidth), {0, 2, 1});
+  const std::vector<int64_t> channel = {1};
+  const auto mean = [&](ValueId v) {
+    return b.node("ReduceMean", {v}, {{"axes", channel}, {"keepdims", int64_t{1}}});
+  };
+  const ValueId d = b.node("Sub", {t, mean(t)});
+  const ValueId v = b.node("Add", {mean(b.node("Mul", {d, d})), b.scalar(1e-5f)});
+  const ValueId n = b.node("Div", {d, b.node("Sqrt", {v})});
+  const ValueId y = b.node("Mul", {n, b.random({kWidth, 1}, 0.5f, 1.0f)});
+  const PassedGraph passed = pass_all(b.finish(b.transpose(y, {0, 2, 1})));
+  CHECK(passed.nodes() == 2);
+  CHECK(passed.fused("Norm") == 1);
+}
