@@ -72,7 +72,7 @@ class GraphMaker {
   graph::ValueId linear(graph::ValueId x, int64_t outputs, Attributes attributes = {},
                         graph::ValueId residual = graph::kNoValue) {
     const int64_t width = made_.value(x).shape->back();
-    const std::string name = "w" + std::to_string(count_);
+    const std::string name = std::string("w").append(std::to_string(count_));
     const graph::ValueId w =
         weight(name, {outputs, width}, 1.0f / std::sqrt(static_cast<float>(width)));
     const graph::ValueId b = weight(name + "b", {outputs}, 0.5f);
