@@ -1,9 +1,9 @@
 #pragma once
 // Normalisation of rows of n values:
 //
-//   layer:  mean = sum(x) / n,  var = sum((x - mean)^2) / n
+//   layer:  mean = sum(x) (1/n),  var = sum((x - mean)^2) (1/n)
 //           y[i] = fma((x[i] - mean) * (1 / sqrt(var + epsilon)), gamma[i], beta[i])
-//   rms:    ms = sum(x^2) / n
+//   rms:    ms = sum(x^2) (1/n)
 //           y[i] = fma(x[i] * (1 / sqrt(ms + epsilon)), gamma[i], beta[i])
 //
 // Both sums are float32 in the 16-lane order; sums of squares accumulate by fused multiply-add.

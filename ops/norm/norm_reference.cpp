@@ -35,20 +35,20 @@ void normalize(const NormArgs& args, int32_t m, float mean, float inverse) {
 }
 
 void layer_norm(const NormArgs& args) {
-  const auto n = static_cast<float>(args.rows.n);
+  const float inverse_n = 1.0f / static_cast<float>(args.rows.n);
   for (int32_t m = 0; m < args.rows.rows; ++m) {
     const float* x = args.rows.x + m * args.rows.x_step;
-    const float mean = sum(x, args.rows.n) / n;
-    const float variance = sum_of_squares(x, args.rows.n, mean) / n;
+    const float mean = sum(x, args.rows.n) * inverse_n;
+    const float variance = sum_of_squares(x, args.rows.n, mean) * inverse_n;
     normalize(args, m, mean, 1.0f / std::sqrt(variance + args.epsilon));
   }
 }
 
 void rms_norm(const NormArgs& args) {
-  const auto n = static_cast<float>(args.rows.n);
+  const float inverse_n = 1.0f / static_cast<float>(args.rows.n);
   for (int32_t m = 0; m < args.rows.rows; ++m) {
     const float* x = args.rows.x + m * args.rows.x_step;
-    const float mean_square = sum_of_squares(x, args.rows.n, 0.0f) / n;
+    const float mean_square = sum_of_squares(x, args.rows.n, 0.0f) * inverse_n;
     normalize(args, m, 0.0f, 1.0f / std::sqrt(mean_square + args.epsilon));
   }
 }

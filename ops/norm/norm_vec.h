@@ -1,15 +1,16 @@
 #pragma once
 // The norms over F32x16; include after vec_<isa>.h. A sum of one row is a chain of adds, so
-// kRowBlock rows go together.
+// kRowBlock rows go together. Arguments travel by value: stores through float pointers could change
+// what a reference shows, and the loops would load it again and again.
 
 #include "ops/norm/norm.h"
 
 namespace heed {
 namespace {
 
-/// sums[r] = sum over row r of f(x, r), in the 16-lane order.
+/// totals[r] = what `accumulate` gathers over row r, in the 16-lane order.
 template <int kRows, class F>
-inline void sum_rows(const float* x, ptrdiff_t x_step, int32_t n, F accumulate, float* sums) {
+inline void sum_rows(const float* x, ptrdiff_t x_step, int32_t n, F accumulate, float* totals) {
   F32x16 lanes[kRows];
   for (int r = 0; r < kRows; ++r) lanes[r] = set1(0.0f);
   int32_t i = 0;
@@ -23,14 +24,13 @@ inline void sum_rows(const float* x, ptrdiff_t x_step, int32_t n, F accumulate, 
       lanes[r] = select(present, accumulate(v, lanes[r], r), lanes[r]);
     }
   }
-  for (int r = 0; r < kRows; ++r) sums[r] = sum(lanes[r]);
+  sums<kRows>(lanes, totals);
 }
 
 /// y = (x - mean) * inverse * gamma + beta, sixteen columns of kRows rows.
 template <int kRows, bool kLayer, bool kBeta>
-inline void normalize_rows(const NormArgs& args, int32_t m, const float* mean,
-                           const float* inverse) {
-  const RowsArgs& rows = args.rows;
+inline void normalize_rows(NormArgs args, int32_t m, const float* mean, const float* inverse) {
+  const RowsArgs rows = args.rows;
   const float* x = rows.x + m * rows.x_step;
   float* y = rows.y + m * rows.y_step;
   F32x16 absmax[kRows];
@@ -66,22 +66,22 @@ inline void normalize_rows(const NormArgs& args, int32_t m, const float* mean,
 }
 
 template <int kRows, bool kLayer>
-inline void norm_rows(const NormArgs& args, int32_t m) {
-  const RowsArgs& rows = args.rows;
+inline void norm_rows(NormArgs args, int32_t m) {
+  const RowsArgs rows = args.rows;
   const float* x = rows.x + m * rows.x_step;
-  const auto n = static_cast<float>(rows.n);
+  const float inverse_n = 1.0f / static_cast<float>(rows.n);
   float mean[kRows] = {}, inverse[kRows];
   if constexpr (kLayer) {
     const auto add = [](F32x16 v, F32x16 lanes, int) { return lanes + v; };
     sum_rows<kRows>(x, rows.x_step, rows.n, add, mean);
-    for (int r = 0; r < kRows; ++r) mean[r] = mean[r] / n;
+    for (int r = 0; r < kRows; ++r) mean[r] = mean[r] * inverse_n;
   }
   const auto add_square = [&mean](F32x16 v, F32x16 lanes, int r) {
     const F32x16 d = kLayer ? v - set1(mean[r]) : v;
     return fma(d, d, lanes);
   };
   sum_rows<kRows>(x, rows.x_step, rows.n, add_square, inverse);
-  for (int r = 0; r < kRows; ++r) inverse[r] = 1.0f / sqrt(inverse[r] / n + args.epsilon);
+  for (int r = 0; r < kRows; ++r) inverse[r] = 1.0f / sqrt(inverse[r] * inverse_n + args.epsilon);
   if (args.beta != nullptr) {
     normalize_rows<kRows, kLayer, true>(args, m, mean, inverse);
   } else {

@@ -18,7 +18,7 @@ inline float largest(const float* x, int32_t n) {
     i += 16;
   }
   if (i < n) b = max_abs(b, load_partial(x + i, n - i));
-  return max(max(a, b));
+  return max(max_abs(a, b));
 }
 
 /// Writes n rounded up to 16 values; returns the scale.
@@ -26,6 +26,11 @@ inline float quantize_group(const float* x, int32_t n, float absmax, int8_t* q) 
   const bool zero = absmax < kQuantizeTiny;
   const F32x16 inverse = set1(zero ? 0.0f : 127.0f / absmax);
   int32_t i = 0;
+  for (; i + 16 * kI8Block <= n; i += 16 * kI8Block) {
+    F32x16 v[kI8Block];
+    for (int b = 0; b < kI8Block; ++b) v[b] = load(x + i + 16 * b) * inverse;
+    store_i8_block(q + i, v);
+  }
   for (; i + 16 <= n; i += 16) store_i8(q + i, load(x + i) * inverse);
   if (i < n) store_i8(q + i, load_partial(x + i, n - i) * inverse);
   return zero ? 0.0f : absmax / 127.0f;

@@ -8,7 +8,7 @@ namespace heed {
 namespace {
 
 template <class F>
-inline void map_rows(const RowsArgs& args, F f) {
+inline void map_rows(RowsArgs args, F f) {
   for (int32_t m = 0; m < args.rows; ++m) {
     const float* x = args.x + m * args.x_step;
     float* y = args.y + m * args.y_step;

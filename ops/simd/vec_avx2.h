@@ -79,7 +79,11 @@ inline F32x16 neg(F32x16 a) {
   const __m256 sign = _mm256_set1_ps(-0.0f);
   return {_mm256_xor_ps(sign, a.lo), _mm256_xor_ps(sign, a.hi)};
 }
-inline F32x16 max_abs(F32x16 m, F32x16 a) { return max(m, abs(a)); }
+inline __m256 max_abs(__m256 m, __m256 a) {
+  const __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+  return _mm256_castsi256_ps(_mm256_max_epu32(_mm256_castps_si256(m), _mm256_castps_si256(size)));
+}
+inline F32x16 max_abs(F32x16 m, F32x16 a) { return {max_abs(m.lo, a.lo), max_abs(m.hi, a.hi)}; }
 inline F32x16 relu(F32x16 a) {
   const __m256 zero = _mm256_setzero_ps();
   return {_mm256_max_ps(a.lo, zero), _mm256_max_ps(a.hi, zero)};
@@ -149,6 +153,15 @@ inline void store_i8(int8_t* p, F32x16 a) {
   const __m128i q = narrow(_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_max_epi8(q, _mm_set1_epi8(-127)));
 }
+constexpr int kI8Block = 2;
+inline void store_i8_block(int8_t* p, const F32x16* a) {
+  const __m256i ab = _mm256_packs_epi32(_mm256_cvtps_epi32(a[0].lo), _mm256_cvtps_epi32(a[0].hi));
+  const __m256i cd = _mm256_packs_epi32(_mm256_cvtps_epi32(a[1].lo), _mm256_cvtps_epi32(a[1].hi));
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  const __m256i sorted = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(ab, cd), order);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm256_max_epi8(sorted, _mm256_set1_epi8(-127)));
+}
 inline F32x16 load_i8(const int8_t* p) {
   const __m128i q = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return to_float({_mm256_cvtepi8_epi32(q), _mm256_cvtepi8_epi32(_mm_srli_si128(q, 8))});
@@ -171,7 +184,12 @@ inline float max(F32x16 a) {
   const __m128 d = _mm_max_ps(c, _mm_movehl_ps(c, c));
   return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
 }
-inline float sqrt(float a) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a))); }
+inline float sqrt(float a) { return __builtin_sqrtf(a); }
+
+template <int kRows>
+inline void sums(const F32x16* lanes, float* out) {
+  for (int r = 0; r < kRows; ++r) out[r] = sum(lanes[r]);
+}
 
 }  // namespace
 }  // namespace heed

@@ -57,9 +57,11 @@ inline F32x16 neg(F32x16 a) {
   return {_mm512_castsi512_ps(
       _mm512_xor_epi32(_mm512_castps_si512(a.v), _mm512_set1_epi32(INT32_MIN)))};
 }
-/// max(m, |a|) for m without a sign bit.
+/// max(m, |a|) for m without a sign bit: such floats are ordered as integers are, and the integer
+/// maximum takes one cycle where the float one takes four.
 inline F32x16 max_abs(F32x16 m, F32x16 a) {
-  return {_mm512_maskz_range_ps(0xffff, m.v, a.v, 0x0b)};  // larger magnitude, sign bit cleared
+  return {_mm512_castsi512_ps(
+      _mm512_maskz_max_epu32(0xffff, _mm512_castps_si512(m.v), _mm512_castps_si512(abs(a).v)))};
 }
 /// max(a, 0), never -0.
 inline F32x16 relu(F32x16 a) { return max(a, F32x16{_mm512_setzero_ps()}); }
@@ -108,6 +110,18 @@ inline void store_i8(int8_t* p, F32x16 a) {
   const __m128i q = _mm512_maskz_cvtsepi32_epi8(0xffff, _mm512_maskz_cvtps_epi32(0xffff, a.v));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_max_epi8(q, _mm_set1_epi8(-127)));
 }
+/// The same for kI8Block vectors: the packing works on 128-bit lanes, one permutation puts them
+/// back.
+constexpr int kI8Block = 4;
+inline void store_i8_block(int8_t* p, const F32x16* a) {
+  __m512i q[4];
+  for (int i = 0; i < 4; ++i) q[i] = _mm512_maskz_cvtps_epi32(0xffff, a[i].v);
+  const __m512i bytes =
+      _mm512_packs_epi16(_mm512_packs_epi32(q[0], q[1]), _mm512_packs_epi32(q[2], q[3]));
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i sorted = _mm512_maskz_permutexvar_epi32(0xffff, order, bytes);
+  _mm512_storeu_si512(p, _mm512_max_epi8(sorted, _mm512_set1_epi8(-127)));
+}
 inline F32x16 load_i8(const int8_t* p) {
   const __m128i q = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return to_float({_mm512_maskz_cvtepi8_epi32(0xffff, q)});
@@ -133,7 +147,31 @@ inline float max(F32x16 a) {
   const __m128 d = _mm_max_ps(c, _mm_movehl_ps(c, c));
   return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
 }
-inline float sqrt(float a) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a))); }
+inline float sqrt(float a) { return __builtin_sqrtf(a); }
+
+/// out[r] = sum(lanes[r]), r < kRows. Four rows share their shuffles.
+template <int kRows>
+inline void sums(const F32x16* lanes, float* out) {
+  if constexpr (kRows == 4) {
+    const auto low = [](__m512 a, __m512 b) {
+      return _mm512_maskz_shuffle_f32x4(0xffff, a, b, 0x44);
+    };
+    const auto high = [](__m512 a, __m512 b) {
+      return _mm512_maskz_shuffle_f32x4(0xffff, a, b, 0xee);
+    };
+    const __m512 ab = _mm512_add_ps(low(lanes[0].v, lanes[1].v), high(lanes[0].v, lanes[1].v));
+    const __m512 cd = _mm512_add_ps(low(lanes[2].v, lanes[3].v), high(lanes[2].v, lanes[3].v));
+    const __m512 c = _mm512_add_ps(_mm512_maskz_shuffle_f32x4(0xffff, ab, cd, 0x88),
+                                   _mm512_maskz_shuffle_f32x4(0xffff, ab, cd, 0xdd));
+    const __m512 d = _mm512_add_ps(c, _mm512_maskz_permute_ps(0xffff, c, 0x4e));
+    const __m512 e = _mm512_add_ps(d, _mm512_maskz_movehdup_ps(0xffff, d));
+    const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+    _mm_storeu_ps(
+        out, _mm512_maskz_extractf32x4_ps(0xf, _mm512_maskz_permutexvar_ps(0xffff, first, e), 0));
+  } else {
+    for (int r = 0; r < kRows; ++r) out[r] = sum(lanes[r]);
+  }
+}
 
 }  // namespace
 }  // namespace heed

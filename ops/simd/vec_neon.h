@@ -108,6 +108,8 @@ inline F32x16 relu(F32x16 a) {
   return each([&](int i) { return vmaxq_f32(a.v[i], vdupq_n_f32(0.0f)); });
 }
 
+inline float sqrt(float a) { return __builtin_sqrtf(a); }
+
 #if defined(__aarch64__)
 inline F32x16 operator/(F32x16 a, F32x16 b) {
   return each([&](int i) { return vdivq_f32(a.v[i], b.v[i]); });
@@ -115,7 +117,6 @@ inline F32x16 operator/(F32x16 a, F32x16 b) {
 inline F32x16 sqrt(F32x16 a) {
   return each([&](int i) { return vsqrtq_f32(a.v[i]); });
 }
-inline float sqrt(float a) { return vget_lane_f32(vsqrt_f32(vdup_n_f32(a)), 0); }
 inline F32x16 round_even(F32x16 a) {
   return each([&](int i) { return vrndnq_f32(a.v[i]); });
 }
@@ -127,7 +128,6 @@ inline F32x16 ceil(F32x16 a) {
 }
 inline int32x4_t to_int(float32x4_t a) { return vcvtnq_s32_f32(a); }
 #else
-inline float sqrt(float a) { return __builtin_sqrtf(a); }
 inline F32x16 operator/(F32x16 a, F32x16 b) {
   float x[16], y[16];
   store(x, a);
@@ -220,6 +220,8 @@ inline void store_i8(int8_t* p, F32x16 a) {
   const int8x16_t q = vcombine_s8(vqmovn_s16(lo), vqmovn_s16(hi));
   vst1q_s8(p, vmaxq_s8(q, vdupq_n_s8(-127)));
 }
+constexpr int kI8Block = 1;
+inline void store_i8_block(int8_t* p, const F32x16* a) { store_i8(p, *a); }
 inline F32x16 load_i8(const int8_t* p) {
   const int8x16_t q = vld1q_s8(p);
   const int16x8_t lo = vmovl_s8(vget_low_s8(q)), hi = vmovl_s8(vget_high_s8(q));
@@ -244,6 +246,11 @@ inline float max(F32x16 a) {
   const float l2 = vgetq_lane_f32(b, 2), l3 = vgetq_lane_f32(b, 3);
   const float m0 = l0 > l2 ? l0 : l2, m1 = l1 > l3 ? l1 : l3;
   return m0 > m1 ? m0 : m1;
+}
+
+template <int kRows>
+inline void sums(const F32x16* lanes, float* out) {
+  for (int r = 0; r < kRows; ++r) out[r] = sum(lanes[r]);
 }
 
 }  // namespace
