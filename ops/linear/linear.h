@@ -6,7 +6,8 @@
 // M rows, N outputs, K inputs cut into groups of equal width. The inner sum is an exact int32. The
 // float part is evaluated in one order on every ISA: t = bias[n]; for each g ascending,
 // t = fma(float(acc), x_scale[m,g] * w_scale[n], t), each operation rounded to nearest even.
-// So every variant returns the same bits as linear_reference.
+// So every variant returns the same bits as linear_reference. One exception lies in the hardware:
+// the vector unit of ARMv7 takes numbers below 2^-126 for zero.
 
 #include <stddef.h>
 #include <stdint.h>

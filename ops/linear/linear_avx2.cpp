@@ -1,6 +1,4 @@
-#include <immintrin.h>
-
-#include "ops/linear/linear_tile.h"
+#include "ops/linear/linear_widened.h"
 
 namespace heed {
 namespace {
@@ -52,18 +50,6 @@ struct Avx2 {
   }
 };
 
-void copy_widened(const int8_t* x, ptrdiff_t x_step, int32_t rows, ptrdiff_t k_padded,
-                  int16_t* out) {
-  for (int32_t m = 0; m < rows; ++m) {
-    for (ptrdiff_t k = 0; k < k_padded; k += 16) {
-      const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + k));
-      _mm256_store_si256(reinterpret_cast<__m256i*>(out + k), _mm256_cvtepi8_epi16(v));
-    }
-    x += x_step;
-    out += k_padded;
-  }
-}
-
 // 6 rows x 8 outputs in 12 accumulators, with the weights, one input and one product: 16 registers.
 // A block of 16 outputs is two such tiles.
 constexpr Tiles<6, 1> kTiles = {1,
@@ -76,20 +62,8 @@ constexpr Tiles<6, 1> kTiles = {1,
                                  {block_tile<Avx2, 5, 1>},
                                  {block_tile<Avx2, 6, 1>}}};
 
-// Widened rows take twice their bytes, so the scratch holds half of the rows at a time.
 void run(const LinearArgs& args, int32_t n_begin, int32_t n_end, void* scratch) {
-  constexpr int32_t kRowsAtOnce = kLinearRowsMax / 2;
-  const ptrdiff_t k_padded = static_cast<ptrdiff_t>(args.groups) * args.group_width;
-  int16_t* x = static_cast<int16_t*>(scratch);
-  LinearArgs part = args;
-  for (int32_t m = 0; m < args.rows; m += kRowsAtOnce) {
-    part.rows = args.rows - m < kRowsAtOnce ? args.rows - m : kRowsAtOnce;
-    part.x_scale = args.x_scale + m * args.x_scale_step;
-    part.y = args.y + m * args.y_step;
-    copy_widened(args.x + m * args.x_step, args.x_step, part.rows, k_padded, x);
-    run_tiles(kTiles, part, reinterpret_cast<const uint8_t*>(x), k_padded * 2, part.rows, n_begin,
-              n_end);
-  }
+  run_widened(kTiles, args, n_begin, n_end, scratch);
 }
 
 }  // namespace
