@@ -213,15 +213,15 @@ HEED_API heed_status heed_model_attention(const heed_model* model, const char* e
 
 typedef struct heed_session heed_session;
 
-#define HEED_MAX_THREADS 256
+#define HEED_MAX_THREADS 64
 
 typedef struct heed_options {
   int32_t threads; /* 0 or 1: the calling thread alone; at most HEED_MAX_THREADS */
   const char* isa; /* "reference", "avx2", "avx512vnni", "neon", ...; null: "native" */
   void* pool;      /* a pthreadpool_t of the caller's that outlives the session: all its threads
                       are used and `threads` is ignored; null: the session makes its own pool */
-  int32_t spin;    /* 1: workers wait for the next op spinning: a little faster where every thread
-                      has a core to itself. 0: they sleep */
+  int32_t spin; /* 1: workers look for the next op about a millisecond before they sleep, not some
+                   microseconds: for models run back to back on cores of their own */
 } heed_options;
 
 /* Bytes that heed_session_create needs for these options (null: defaults). Exact, and the same on

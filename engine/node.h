@@ -93,6 +93,8 @@ struct NodeKind {
   const char* (*variant)(const void* state);
   /// Multiply-adds of one run, for reports; null: not counted.
   int64_t (*multiply_adds)(const OpInfo& info);
+  /// run() hands Threads::pool() to a library: the session makes one.
+  bool uses_pool = false;
 };
 
 /// The kind for an op's options; null when this build does not know it.

@@ -165,12 +165,20 @@ size_t count_bytes(const heed_model& model, int32_t threads, bool* fits) {
   return counter.used();
 }
 
+bool uses_pool(const heed_session& session) {
+  for (int32_t e = 0; e < entry_count(*session.model); ++e)
+    for (int32_t i = 0; i < session.entries[e].node_count; ++i)
+      if (session.entries[e].nodes[i].kind->uses_pool) return true;
+  return false;
+}
+
 Status fill_session(heed_session& session, const SessionOptions& options,
                     heed_diagnostic* diagnostic) {
   session.kernels = choose_kernels(options.isa);
   if (options.pool != nullptr) {
     session.threads.borrow(options.pool, options.spin);
-  } else if (session.threads.create(options.threads, options.spin) != Status::ok) {
+  } else if (session.threads.create(options.threads, options.spin, uses_pool(session)) !=
+             Status::ok) {
     return fail(diagnostic, Status::out_of_memory, "the threads could not be created");
   }
   if (session.threads.count() > options.threads)

@@ -6,7 +6,7 @@ namespace heed {
 namespace {
 
 struct Region {
-  void (*call)(const void* task, int64_t tile, int32_t thread);
+  WorkerPool::Task call;
   const void* task;
 };
 
@@ -18,30 +18,34 @@ void run_tile(void* region, size_t thread, size_t tile) {
 }  // namespace
 
 Threads::~Threads() {
-  if (owned_) pthreadpool_destroy(pool_);
+  if (!borrowed_) pthreadpool_destroy(pool_);
 }
 
-Status Threads::create(int32_t count, bool spin) {
+Status Threads::create(int32_t count, bool spin, bool library_pool) {
   if (count <= 1) return Status::ok;
+  if (!workers_.start(count - 1, spin)) return Status::out_of_memory;
+  count_ = count;
+  if (!library_pool) return Status::ok;
   pool_ = pthreadpool_create(static_cast<size_t>(count));
-  if (pool_ == nullptr) return Status::out_of_memory;
-  owned_ = true;
-  count_ = pool_threads(pool_);
-  flags_ = spin ? 0 : PTHREADPOOL_FLAG_YIELD_WORKERS;
-  return Status::ok;
+  return pool_ != nullptr ? Status::ok : Status::out_of_memory;
 }
 
 void Threads::borrow(pthreadpool* pool, bool spin) {
   count_ = pool_threads(pool);
   pool_ = count_ > 1 ? pool : nullptr;
   flags_ = spin ? 0 : PTHREADPOOL_FLAG_YIELD_WORKERS;
+  borrowed_ = true;
 }
 
 int32_t Threads::pool_threads(pthreadpool* pool) {
   return static_cast<int32_t>(pthreadpool_get_threads_count(pool));
 }
 
-void Threads::run(int64_t tiles, Task call, const void* task) const {
+void Threads::run(int64_t tiles, WorkerPool::Task call, const void* task) {
+  if (!borrowed_) {
+    workers_.run(tiles, call, task);
+    return;
+  }
   Region region{call, task};
   pthreadpool_parallelize_1d_with_thread(pool_, run_tile, &region, static_cast<size_t>(tiles),
                                          flags_);

@@ -158,6 +158,7 @@ const NodeKind kConvNode = {.name = "conv",
                             .run = run,
                             .destroy = destroy,
                             .variant = variant,
-                            .multiply_adds = multiply_adds};
+                            .multiply_adds = multiply_adds,
+                            .uses_pool = true};
 
 }  // namespace heed

@@ -10,7 +10,7 @@ using namespace heed;
 
 TEST_CASE("one thread is no pool: tiles run inline and in order") {
   Threads threads;
-  REQUIRE(threads.create(1, false) == Status::ok);
+  REQUIRE(threads.create(1, false, true) == Status::ok);
   CHECK(threads.count() == 1);
   CHECK(threads.pool() == nullptr);
   std::vector<int64_t> order;
@@ -24,7 +24,7 @@ TEST_CASE("one thread is no pool: tiles run inline and in order") {
 TEST_CASE("a pool runs every tile once and gives each thread a number of its own") {
   for (const bool spin : {false, true}) {
     Threads threads;
-    REQUIRE(threads.create(3, spin) == Status::ok);
+    REQUIRE(threads.create(3, spin, false) == Status::ok);
     REQUIRE(threads.count() == 3);
     for (const int64_t tiles : {0, 1, 2, 7, 100}) {
       std::vector<std::atomic<int>> calls(static_cast<size_t>(tiles));
@@ -38,6 +38,48 @@ TEST_CASE("a pool runs every tile once and gives each thread a number of its own
       CHECK(good);
       for (const auto& count : calls) CHECK(count == 1);
     }
+  }
+}
+
+TEST_CASE(
+    "regions follow each other closely and none loses a tile, more threads than cores or not") {
+  for (const int32_t count : {2, 5}) {
+    Threads threads;
+    REQUIRE(threads.create(count, false, false) == Status::ok);
+    int64_t expected = 0;
+    std::atomic<int64_t> sum{0};
+    for (int64_t region = 0; region < 3000; ++region) {
+      const int64_t tiles = region % 9;
+      std::atomic<int64_t> here{0};
+      threads.parallel_for(tiles, [&](int64_t tile, int32_t) { here += tile + 1; });
+      sum += here;
+      expected += tiles * (tiles + 1) / 2;
+    }
+    CHECK(sum == expected);
+  }
+}
+
+TEST_CASE("the caller does all of the work itself when no worker comes") {
+  Threads threads;
+  REQUIRE(threads.create(2, false, false) == Status::ok);
+  std::atomic<bool> release{false};
+  // The worker, if it joins, is held in one tile; the caller finishes all others.
+  std::atomic<int64_t> by_caller{0};
+  threads.parallel_for(100, [&](int64_t, int32_t thread) {
+    if (thread == 0) {
+      if (++by_caller == 50) release = true;
+      return;
+    }
+    while (!release) {
+    }
+  });
+  CHECK(by_caller >= 50);
+}
+
+TEST_CASE("a session's threads come and go without waiting to be used") {
+  for (int i = 0; i < 20; ++i) {
+    Threads threads;
+    REQUIRE(threads.create(3, i % 2 == 0, false) == Status::ok);
   }
 }
 

@@ -88,7 +88,7 @@ class OneOp {
       if (output >= 0) memory_[static_cast<size_t>(output)]->fill_bytes(0xA5);
     }
     Threads threads;
-    if (threads.create(thread_count, false) != Status::ok) return "no threads";
+    if (threads.create(thread_count, false, true) != Status::ok) return "no threads";
     const KernelSet kernels = choose_kernels(isa);
     const ScratchNeed need = kind().scratch(info, thread_count);
     const size_t per_thread = round_up(need.per_thread, kAlignment);

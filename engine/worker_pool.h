@@ -1,0 +1,65 @@
+#pragma once
+// Threads that help when they can. A region of tiles is worked off by the calling thread and by
+// every worker that is awake in time; the caller never waits for a worker that has not begun, so a
+// starved worker costs nothing but its help. (A pool whose caller waits for all its threads to
+// check in, pthreadpool's among them, runs slower than one thread does on a busy machine.)
+//
+// Idle workers look out for the next region for a moment, then sleep. No heap; the only system
+// calls are to wake, to wait and, at the two ends, to create and join threads.
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/heed.h"
+
+namespace heed {
+
+class WorkerPool {
+ public:
+  using Task = void (*)(const void* task, int64_t tile, int32_t thread);
+
+  WorkerPool() = default;
+  ~WorkerPool();
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+
+  /// `workers` threads beside the caller's. False when the system refuses one. Once in a life.
+  bool start(int32_t workers, bool spin);
+
+  /// call(task, tile, thread) for tiles 0 .. tiles-1, each once, returning when all are done.
+  /// thread is 0 for the caller, 1 .. workers for the others. One region at a time.
+  void run(int64_t tiles, Task call, const void* task);
+
+ private:
+  struct Worker {
+    WorkerPool* pool;
+    pthread_t handle;
+  };
+  static constexpr uint32_t kOpen = 1u << 31;
+
+  static void* enter(void* worker);
+  void work(int32_t thread);
+  uint32_t next_region(uint32_t seen) const;
+  bool join();
+  void take_tiles(int32_t thread);
+
+  // The region. Written by the caller while the gate is closed and nobody is inside.
+  Task call_ = nullptr;
+  const void* task_ = nullptr;
+  int64_t tiles_ = 0;
+
+  // Each on a line of its own: all threads write the first three.
+  alignas(64) std::atomic<int64_t> next_{0};    // tile to take
+  alignas(64) std::atomic<uint32_t> gate_{0};   // kOpen while workers may join, and how many did
+  alignas(64) std::atomic<uint32_t> left_{0};   // how many of those are through
+  alignas(64) std::atomic<uint32_t> epoch_{0};  // regions begun; what workers sleep on
+  std::atomic<bool> stopping_{false};
+  int32_t idle_looks_ = 0;
+  int32_t worker_count_ = 0;
+  Worker workers_[HEED_MAX_THREADS - 1];
+};
+
+}  // namespace heed
