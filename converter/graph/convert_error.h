@@ -30,6 +30,11 @@ class ConvertError : public std::runtime_error {
     text += fault;
     if (!advice.empty()) text += ". ";
     text += advice;
+    // Names come out of files: nothing in them may steer a terminal or end the text early.
+    for (char& c : text) {
+      const auto code = static_cast<unsigned char>(c);
+      if ((code < 0x20 && c != '\n') || code == 0x7f) c = '?';
+    }
     return text;
   }
 

@@ -218,7 +218,7 @@ TEST_CASE("Skip norms add first and can hand out the sum; biased activations add
   const Constant x = floats({1, 2}, {1, 2}), skip = floats({1, 2}, {0, 1});
   const Constant gamma = floats({2}, {2, 2}), beta = floats({2}, {1, 1});
   const auto y = apply({"com.microsoft:SkipLayerNormalization", {x, skip, gamma, beta},
-                        {{"epsilon", 0.0f}}, 4});
+                        {{"epsilon", 0.0f}}, 4, 17, {1, 2}});
   check(y[0], {1, 2}, {-1, 3});
   check(y[3], {1, 2}, {1, 3});
   check(apply({"com.microsoft:SkipSimplifiedLayerNormalization",
