@@ -1,7 +1,10 @@
 #pragma once
 // Graphs in a few lines, for tests of lowering: every node is made with its output's shape.
 
+#include <cmath>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -82,7 +85,7 @@ class GraphMaker {
   }
   graph::ValueId norm(graph::ValueId x, const std::string& kind = "layer") {
     const int64_t width = made_.value(x).shape->back();
-    const std::string name = "norm" + std::to_string(count_);
+    const std::string name = std::string("norm").append(std::to_string(count_));
     std::vector<graph::ValueId> inputs = {x, weight(name + "gamma", {width})};
     if (kind == "layer") inputs.push_back(weight(name + "beta", {width}));
     return fused("Norm", inputs, {{"kind", kind}, {"epsilon", 1e-5f}});

@@ -98,7 +98,8 @@ TEST_CASE("KWT-1 in int8 hears what the float model hears in 1198 recordings") {
     REQUIRE(classifier.listen(clip.samples.data(), clip.samples.size(), &error));
     std::vector<float> scores(classifier.classes()), recorded;
     classifier.probabilities(scores.data());
-    for (size_t i = 2; i < row.size(); ++i) recorded.push_back(std::strtof(row[i].c_str(), nullptr));
+    for (size_t i = 2; i < row.size(); ++i)
+      recorded.push_back(std::strtof(row[i].c_str(), nullptr));
     ++clips;
     if (best(scores) == best(recorded)) ++same;
     if (row[1] == "_silence_") continue;
