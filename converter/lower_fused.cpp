@@ -25,6 +25,9 @@ ValueId input_or_none(const Node& node, size_t index) {
 
 uint32_t u32(int64_t value) { return static_cast<uint32_t>(value); }
 
+/// Inputs of a layer from which on its sums are stored, at 2 % of the weights' size per group.
+constexpr int64_t kStoredSumWidth = 192;
+
 fb::Activation activation_of(const Node& node) {
   const std::string kind = node.string_or("activation", "");
   static const std::pair<const char*, fb::Activation> kKinds[] = {
@@ -70,7 +73,7 @@ fb::EpilogueT Lowering::epilogue_of(const Chain& chain) {
   fb::EpilogueT epilogue;
   const Node& core = graph_.node(chain.core);
   if (core.domain == kFusedDomain) epilogue.activation = activation_of(core);
-  if (chain.residual != kNoValue) epilogue.residual = plain(chain.residual);
+  if (chain.residual != kNoValue) epilogue.residual = residual_of(chain);
   if (chain.norm == kNoNode) return epilogue;
   const Node& norm = graph_.node(chain.norm);
   epilogue.norm = norm.string_or("kind", "layer") == "rms" ? fb::Norm::rms : fb::Norm::layer;
@@ -111,9 +114,11 @@ std::vector<int32_t> Lowering::weight_operands(const Node& node, const LayerPrec
     const PackedLinear packed = pack_int8(quantize_rows(*weight, label), window, precision.group);
     operands = {file_.add_constant(label, DataType::i8, {n / 16, u32(packed.k_padded) / 4, 16, 4},
                                    packed.weights.data(), packed.weights.size()),
-                float_constant(label + ":scale", {n}, packed.scale),
-                file_.add_constant(label + ":sum", DataType::i32, {u32(packed.groups), n},
-                                   packed.sum.data(), packed.sum.size() * sizeof(int32_t))};
+                float_constant(label + ":scale", {n}, packed.scale), -1};
+    // Sums of short columns weigh more in the file than making them at load costs.
+    if (packed.k_padded >= kStoredSumWidth)
+      operands[2] = file_.add_constant(label + ":sum", DataType::i32, {u32(packed.groups), n},
+                                       packed.sum.data(), packed.sum.size() * sizeof(int32_t));
   } else {
     const std::vector<float> packed = pack_float(*weight, label);
     operands = {float_constant(label, {n / 16, u32(weight->shape[1]), 16}, packed), -1, -1};
@@ -242,13 +247,63 @@ void Lowering::lower_embedding(const Chain& chain) {
   emit(node.name, std::move(options), std::move(inputs), std::move(outputs));
 }
 
+/// A position table is stored as int8 rows where it is big and nothing keeps its op in float32.
+bool Lowering::keeps_int8_table(const Chain& chain) const {
+  if (chain.residual == kNoValue || chain.per_batch) return false;
+  const Constant* table = graph_.constant(chain.residual);
+  if (!table || table->elements() < kSmallPositionTable) return false;
+  const auto found = precision_.find(chain.core);
+  return found == precision_.end() || found->second.int8;
+}
+
+/// Row m of the op is row m of an int8 table, begun again where it ends.
+void Lowering::emit_table(ValueId table, int64_t rows, const std::string& op_name,
+                          fb::EpilogueT epilogue, std::vector<int32_t> outputs) {
+  Constant flat = *graph_.constant(table);
+  const int64_t width = flat.shape.back(), count = flat.elements() / width;
+  flat.shape = {count, width};
+  const std::string& label = name(table);
+  const QuantizedRows quantized = quantize_rows(flat, label);
+  std::vector<int32_t> ids;
+  for (int64_t m = 0; m < rows; ++m) ids.push_back(static_cast<int32_t>(m % count));
+  std::vector<int32_t> inputs = {
+      file_.add_constant(label, DataType::i8, {u32(count), u32(width)}, quantized.q.data(),
+                         quantized.q.size()),
+      file_.add_constant(label + ":rows", DataType::i32, {u32(rows)}, ids.data(),
+                         ids.size() * sizeof(int32_t)),
+      float_constant(label + ":scale", {u32(count)}, quantized.scale)};
+  fb::EmbeddingOptionsT options;
+  options.epilogue = std::make_unique<fb::EpilogueT>(std::move(epilogue));
+  emit(op_name, std::move(options), std::move(inputs), std::move(outputs));
+}
+
+/// The tensor that an epilogue adds; of an int8 table the float rows, made just before.
+int32_t Lowering::residual_of(const Chain& chain) {
+  if (!keeps_int8_table(chain)) return plain(chain.residual);
+  const graph::Shape& table = shape(chain.residual);
+  const Dims dims = {u32(element_count(to_dims(table)) / table.back()), u32(table.back())};
+  const std::string op_name = name(chain.residual) + ":float";
+  const int32_t rows = file_.add_arena(op_name, DataType::f32, dims);
+  emit_table(chain.residual, dims[0], op_name, {}, {rows, -1, -1});
+  return rows;
+}
+
 void Lowering::lower_rows(const Chain& chain) {
   const Node& node = graph_.node(chain.core);
   const auto add = rows_add(graph_, node);
   const int32_t x = plain(add ? add->x : node.inputs[0]);
   const graph::Shape& out = shape(node.outputs[0]);
+  const int64_t rows = element_count(to_dims(out)) / (out.empty() ? 1 : out.back());
+  if (add && keeps_int8_table(chain)) {
+    // The table is the core, and what it is added to the residual.
+    Chain turned = chain;
+    turned.residual = add->x;
+    std::vector<int32_t> outputs = chain_outputs(chain);
+    emit_table(chain.residual, rows, node.name, epilogue_of(turned), std::move(outputs));
+    return;
+  }
   fb::RowsOptionsT options;
-  options.rows = u32(element_count(to_dims(out)) / (out.empty() ? 1 : out.back()));
+  options.rows = u32(rows);
   options.epilogue = std::make_unique<fb::EpilogueT>(epilogue_of(chain));
   std::vector<int32_t> outputs = chain_outputs(chain);
   emit(node.name, std::move(options), {x}, std::move(outputs));

@@ -100,6 +100,10 @@ class Lowering {
   void lower_attention(const Chain& chain);
   void lower_embedding(const Chain& chain);
   void lower_rows(const Chain& chain);
+  bool keeps_int8_table(const Chain& chain) const;
+  void emit_table(graph::ValueId table, int64_t rows, const std::string& op_name,
+                  fb::EpilogueT epilogue, std::vector<int32_t> outputs);
+  int32_t residual_of(const Chain& chain);
   struct HeadsCut {
     uint32_t batch, kv_heads, share, width, column;
     bool swap;

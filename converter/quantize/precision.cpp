@@ -60,6 +60,15 @@ LayerPrecision of_table(const Graph& graph, const Node& node, const PrecisionRul
   return {true, 0, ""};
 }
 
+/// A position table that would become int8 by default.
+bool adds_big_table(const Graph& graph, const Node& node) {
+  return node.is("Add") && std::any_of(node.inputs.begin(), node.inputs.end(), [&](auto id) {
+           const graph::Constant* table = graph.constant(id);
+           return table && table->dtype == graph::DType::f32 &&
+                  table->elements() >= kSmallPositionTable;
+         });
+}
+
 }  // namespace
 
 bool glob_match(const std::string& pattern, const std::string& text) {
@@ -93,6 +102,8 @@ PrecisionPlan choose_precision(const Graph& graph, const PrecisionRules& rules) 
       plan[id] = of_table(graph, node, rules);
     else if (node.is("Attention", kFusedDomain))
       plan[id] = of_attention(graph, node, rules);
+    else if (adds_big_table(graph, node) && named_by(rules.keep_float, graph, node))
+      plan[id] = {false, 0, "kept by --keep-float"};
   }
   return plan;
 }

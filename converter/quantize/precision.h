@@ -33,6 +33,8 @@ PrecisionPlan choose_precision(const graph::Graph& graph, const PrecisionRules& 
 
 inline constexpr int64_t kSmallLayer = 1024;
 inline constexpr int64_t kSmallTable = 65536;
+/// Constant rows that are added (positions) are int8 from this many values on.
+inline constexpr int64_t kSmallPositionTable = 4096;
 
 /// True when `text` matches `pattern`: * stands for any characters, ? for one.
 bool glob_match(const std::string& pattern, const std::string& text);

@@ -91,9 +91,9 @@ Status verify_int8(const OpCheck& check, const OpInfo& info) {
                          kInt8WidthMax));
   const LinearShape s = shape_of(info);
   HEED_TRY(check.packed_constant(info.input(kWeights), DataType::i8, s.blocked_width * s.k));
-  HEED_TRY(check.require(info.has_input(kScale) && info.has_input(kSum),
-                         "int8 weights need their scales and sums"));
+  HEED_TRY(check.require(info.has_input(kScale), "int8 weights need their scales"));
   HEED_TRY(check.scales(info.input(kScale), s.blocked_width));
+  if (!info.has_input(kSum)) return Status::ok;
   return check.packed_constant(info.input(kSum), DataType::i32, s.blocked_width * s.groups);
 }
 
@@ -146,9 +146,23 @@ ScratchNeed scratch(const OpInfo& info, int32_t threads) {
 }
 
 size_t arena_bytes(const OpInfo& info, int32_t) {
-  return info.has_input(kBias) || !shape_of(info).is_int8
-             ? 0
-             : static_cast<size_t>(shape_of(info).blocked_width) * sizeof(float);
+  const LinearShape s = shape_of(info);
+  if (!s.is_int8) return 0;
+  const int64_t made = (info.has_input(kBias) ? 0 : 1) + (info.has_input(kSum) ? 0 : s.groups);
+  return static_cast<size_t>(made * s.blocked_width) * sizeof(float);
+}
+
+/// What the file leaves out to be small: sum[g][n] of packed weights [N/16][K/4][16][4].
+void sum_weights(const LinearShape& s, const int8_t* w, int32_t* sum) {
+  const int64_t steps = s.k / kLinearGroupK, steps_per_group = steps / s.groups;
+  std::memset(sum, 0, static_cast<size_t>(s.groups * s.blocked_width) * sizeof(int32_t));
+  for (int64_t block = 0; block < s.blocked_width / kLinearBlockN; ++block) {
+    for (int64_t step = 0; step < steps; ++step) {
+      int32_t* row = sum + step / steps_per_group * s.blocked_width + block * kLinearBlockN;
+      for (int32_t n = 0; n < kLinearBlockN; ++n, w += kLinearGroupK)
+        row[n] += w[0] + w[1] + w[2] + w[3];
+    }
+  }
 }
 
 struct LinearState {
@@ -187,12 +201,20 @@ Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
     return Status::ok;
   }
   if (!bias) {
-    const size_t bytes = arena_bytes(info, context.threads);
-    auto* zeros = context.arena.take_array<float>(static_cast<size_t>(s.blocked_width));
+    const auto count = static_cast<size_t>(s.blocked_width);
+    auto* zeros = context.arena.take_array<float>(count);
     if (!zeros)
       return fail(context.diagnostic, Status::memory_too_small, "no room for a bias", info.index);
-    std::memset(zeros, 0, bytes);
+    std::memset(zeros, 0, count * sizeof(float));
     bias = zeros;
+  }
+  const int32_t* sums = info.has_input(kSum) ? info.input(kSum).as<const int32_t>() : nullptr;
+  if (!sums) {
+    auto* made = context.arena.take_array<int32_t>(static_cast<size_t>(s.groups * s.blocked_width));
+    if (!made)
+      return fail(context.diagnostic, Status::memory_too_small, "no room for sums", info.index);
+    sum_weights(s, info.input(kWeights).as<const int8_t>(), made);
+    sums = made;
   }
   state->int8 = context.kernels.linear;
   const Q8Layout q = x.q8();
@@ -206,7 +228,7 @@ Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
       .group_width = s.k / s.groups,
       .w = info.input(kWeights).as<const int8_t>(),
       .w_scale = info.input(kScale).as<const float>(),
-      .w_sum = info.input(kSum).as<const int32_t>(),
+      .w_sum = sums,
       .w_sum_step = s.blocked_width,
       .bias = bias,
       .y = nullptr,
