@@ -40,7 +40,13 @@ Lowering::Lowering(const Graph& graph, const PrecisionPlan& precision, FileModel
       chains_(graph, aliases_, precision),
       demands_(graph, aliases_, chains_, precision),
       plain_(graph.value_count(), -1),
-      places_(graph.value_count()) {}
+      places_(graph.value_count()) {
+  for (const auto& [id, layer] : precision) {
+    const Node& node = graph.node(id);
+    if (layer.int8 && node.inputs.size() > 1 && graph.constant(node.inputs[1]))
+      int8_weights_ += graph.constant(node.inputs[1])->elements();
+  }
+}
 
 fb::EntryPointT Lowering::run(const std::string& entry_point) {
   entry_.name = entry_point;

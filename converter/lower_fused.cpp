@@ -25,8 +25,9 @@ ValueId input_or_none(const Node& node, size_t index) {
 
 uint32_t u32(int64_t value) { return static_cast<uint32_t>(value); }
 
-/// Inputs of a layer from which on its sums are stored, at 2 % of the weights' size per group.
-constexpr int64_t kStoredSumWidth = 192;
+/// Weights of an entry point from which on their sums are stored: below, a session makes them in
+/// well under a millisecond.
+constexpr int64_t kStoredSumWeights = 1 << 20;
 
 fb::Activation activation_of(const Node& node) {
   const std::string kind = node.string_or("activation", "");
@@ -115,8 +116,8 @@ std::vector<int32_t> Lowering::weight_operands(const Node& node, const LayerPrec
     operands = {file_.add_constant(label, DataType::i8, {n / 16, u32(packed.k_padded) / 4, 16, 4},
                                    packed.weights.data(), packed.weights.size()),
                 float_constant(label + ":scale", {n}, packed.scale), -1};
-    // Sums of short columns weigh more in the file than making them at load costs.
-    if (packed.k_padded >= kStoredSumWidth)
+    // In a small model they weigh more in the file than making them at load costs.
+    if (int8_weights_ >= kStoredSumWeights)
       operands[2] = file_.add_constant(label + ":sum", DataType::i32, {u32(packed.groups), n},
                                        packed.sum.data(), packed.sum.size() * sizeof(int32_t));
   } else {

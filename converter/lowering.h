@@ -149,6 +149,7 @@ class Lowering {
   Chains chains_;
   Demands demands_;
   fb::EntryPointT entry_;
+  int64_t int8_weights_ = 0;
   std::vector<int32_t> plain_;                          // by value; -1: not yet
   std::map<std::pair<graph::ValueId, std::pair<uint32_t, uint32_t>>, int32_t> q8_;
   struct Place {
