@@ -136,7 +136,7 @@ ScratchNeed scratch(const OpInfo& info, int32_t threads) {
 /// Rows of q, k or v: where head 0 of row 0 begins.
 struct HeadRows {
   const float* x;
-  int64_t step;
+  ptrdiff_t step;
   static HeadRows of(const TensorView& tensor, uint32_t column) {
     return {tensor.as<const float>() + column, tensor.shape.last()};
   }
@@ -151,7 +151,8 @@ struct AttentionState {
   bool causal;
   int32_t window;
   const float* mask;  // null: none
-  int64_t mask_batch_step, mask_head_step, mask_row_step;
+  int64_t mask_batch_step, mask_head_step;
+  ptrdiff_t mask_row_step;
   bool split;
 };
 

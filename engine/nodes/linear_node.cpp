@@ -29,14 +29,14 @@ static_assert(Panels::kRowsMax <= kLinearRowsMax);
 
 /// Everything about the layer's size, from its options and operands.
 struct LinearShape {
-  int64_t rows;           // M
-  int32_t width;          // N
-  int64_t blocked_width;  // N rounded up to a block
+  int64_t rows;             // M
+  int32_t width;            // N
+  ptrdiff_t blocked_width;  // N rounded up to a block
   bool is_int8;
-  int32_t k;           // terms per row; int8: padding included
-  int32_t groups;      // int8: scales per row
-  int64_t row_step;    // from row to row: bytes of int8 rows, floats of float rows
-  int64_t scale_step;  // from row to row
+  int32_t k;             // terms per row; int8: padding included
+  int32_t groups;        // int8: scales per row
+  ptrdiff_t row_step;    // from row to row: bytes of int8 rows, floats of float rows
+  ptrdiff_t scale_step;  // from row to row
   int64_t multiply_adds() const { return rows * width * k; }
 };
 
@@ -46,18 +46,18 @@ LinearShape shape_of(const OpInfo& info) {
   LinearShape s{};
   s.rows = options.rows();
   s.width = epilogue_width(info);
-  s.blocked_width = static_cast<int64_t>(round_up(static_cast<size_t>(s.width), kLinearBlockN));
+  s.blocked_width = static_cast<ptrdiff_t>(round_up(static_cast<size_t>(s.width), kLinearBlockN));
   s.is_int8 = options.layout() == fb::WeightLayout::k4n16;
   if (s.is_int8) {
     const Q8Layout q = x.q8();
     s.k = static_cast<int32_t>(options.window() * q.step);
     s.groups = static_cast<int32_t>(options.window()) * q.groups;
-    s.row_step = static_cast<int64_t>(options.hop() * q.step);
-    s.scale_step = static_cast<int64_t>(options.hop()) * q.groups;
+    s.row_step = static_cast<ptrdiff_t>(options.hop() * q.step);
+    s.scale_step = static_cast<ptrdiff_t>(options.hop()) * q.groups;
   } else {
     const uint32_t row_width = options.row_width() ? options.row_width() : x.shape.last();
     s.k = static_cast<int32_t>(options.window() * row_width);
-    s.row_step = static_cast<int64_t>(options.hop()) * row_width;
+    s.row_step = static_cast<ptrdiff_t>(static_cast<int64_t>(options.hop()) * row_width);
   }
   return s;
 }

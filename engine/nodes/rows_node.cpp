@@ -37,7 +37,7 @@ ScratchNeed scratch(const OpInfo& info, int32_t) {
 struct RowsState {
   RowEpilogue epilogue;
   const float* x;
-  int64_t hop;
+  ptrdiff_t hop;
   int64_t rows;
 };
 
@@ -47,7 +47,7 @@ Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   state->epilogue = make_epilogue(info, options.epilogue(), context.kernels);
   state->x = info.input(0).as<const float>();
   state->rows = options.rows();
-  state->hop = options.hop() ? options.hop() : state->epilogue.width;
+  state->hop = options.hop() ? static_cast<ptrdiff_t>(options.hop()) : state->epilogue.width;
   return Status::ok;
 }
 
