@@ -1,27 +1,42 @@
 #include "engine/worker_pool.h"
 
+#include "engine/profile.h"
+
 namespace heed {
 namespace {
 
-// Looks before a worker sleeps, or the caller does while the last tiles are finished: some ten
-// microseconds, the price of a sleep and a wake. A pause takes 40 to 140 cycles on x86, one on ARM.
-#if defined(__x86_64__) || defined(__i386__)
-constexpr int32_t kLooks = 1000;
-inline void pause() { __builtin_ia32_pause(); }
-#else
-constexpr int32_t kLooks = 10000;
+// How long a thread looks before it sleeps. To wake one takes some 50 us: shorter looks lose the
+// workers in the gaps between the ops of a small model, longer ones burn what a busy machine lacks.
+constexpr int64_t kIdleNs = 100'000;
+constexpr int64_t kIdleSpinningNs = 2'000'000;
+constexpr int64_t kLastTilesNs = 50'000;
+constexpr int32_t kLooksPerClock = 32;
+
 inline void pause() {
-#if defined(__aarch64__) || defined(__arm__)
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
   __asm__ volatile("yield");
 #endif
 }
-#endif
-constexpr int32_t kPatience = 50;  // times as long when asked to spin
+
+/// True as soon as ready() is, false after `ns`.
+template <class Ready>
+bool look_out(int64_t ns, const Ready& ready) {
+  const int64_t end = now_ns() + ns;
+  do {
+    for (int32_t i = 0; i < kLooksPerClock; ++i) {
+      if (ready()) return true;
+      pause();
+    }
+  } while (now_ns() < end);
+  return false;
+}
 
 }  // namespace
 
 bool WorkerPool::start(int32_t workers, bool spin) {
-  idle_looks_ = spin ? kPatience * kLooks : kLooks;
+  idle_ns_ = spin ? kIdleSpinningNs : kIdleNs;
   for (worker_count_ = 0; worker_count_ < workers; ++worker_count_) {
     Worker& worker = workers_[worker_count_];
     worker.pool = this;
@@ -55,12 +70,8 @@ void WorkerPool::work(int32_t thread) {
 }
 
 uint32_t WorkerPool::next_region(uint32_t seen) const {
-  for (int32_t i = 0; i < idle_looks_; ++i) {
-    const uint32_t now = epoch_.load(std::memory_order_acquire);
-    if (now != seen) return now;
-    pause();
-  }
-  epoch_.wait(seen, std::memory_order_acquire);
+  const auto moved = [&] { return epoch_.load(std::memory_order_acquire) != seen; };
+  if (!look_out(idle_ns_, moved)) epoch_.wait(seen, std::memory_order_acquire);
   return epoch_.load(std::memory_order_acquire);
 }
 
@@ -90,10 +101,8 @@ void WorkerPool::run(int64_t tiles, Task call, const void* task) {
   epoch_.notify_all();
   take_tiles(0);
   const uint32_t joined = gate_.exchange(0, std::memory_order_relaxed) & ~kOpen;
-  for (int32_t i = 0; i < kLooks; ++i) {
-    if (left_.load(std::memory_order_acquire) == joined) return;
-    pause();
-  }
+  const auto all_left = [&] { return left_.load(std::memory_order_acquire) == joined; };
+  if (all_left() || look_out(kLastTilesNs, all_left)) return;
   for (uint32_t left; (left = left_.load(std::memory_order_acquire)) != joined;)
     left_.wait(left, std::memory_order_relaxed);
 }

@@ -57,7 +57,7 @@ class WorkerPool {
   alignas(64) std::atomic<uint32_t> left_{0};   // how many of those are through
   alignas(64) std::atomic<uint32_t> epoch_{0};  // regions begun; what workers sleep on
   std::atomic<bool> stopping_{false};
-  int32_t idle_looks_ = 0;
+  int64_t idle_ns_ = 0;
   int32_t worker_count_ = 0;
   Worker workers_[HEED_MAX_THREADS - 1];
 };
