@@ -43,6 +43,7 @@ TinyModel tiny_model(const std::string& name) {
   if (name == "attention") return attention_model(1, 75);
   if (name == "lookup") return lookup_model();
   if (name == "running sum") return running_sum_model();
+  if (name == "convolution") return convolution_model();
   return two_entry_model();
 }
 
@@ -66,7 +67,8 @@ TEST_CASE("the allocation trap sees every way to the heap, or its tests mean not
 
 TEST_CASE("a run allocates nothing, with one thread and with two, on every kernel set") {
   REQUIRE(AllocTrap::works());
-  for (const char* name : {"feed forward", "attention", "lookup", "running sum", "two entries"}) {
+  for (const char* name :
+       {"feed forward", "attention", "lookup", "running sum", "two entries", "convolution"}) {
     const AlignedBytes bytes = tiny_model(name).bytes();
     Model model;
     REQUIRE(model.open(bytes.span()) == Status::ok);

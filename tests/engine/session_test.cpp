@@ -1,6 +1,7 @@
 #include <pthreadpool.h>
 
 #include <algorithm>
+#include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
 #include <cstring>
@@ -52,8 +53,9 @@ Session session_of(const Model& model, int32_t threads = 1, const char* isa = nu
 }  // namespace
 
 TEST_CASE("a session lives in exactly the memory that was asked for, guard pages on both sides") {
-  for (TinyModel& tiny : std::array<TinyModel, 3>{feed_forward_model(1, 50, 40),
-                                                  attention_model(2, 33), running_sum_model()}) {
+  for (TinyModel& tiny :
+       std::array<TinyModel, 4>{feed_forward_model(1, 50, 40), convolution_model(),
+                                attention_model(2, 33), running_sum_model()}) {
     const AlignedBytes bytes = tiny.bytes();
     Model model;
     REQUIRE(model.open(bytes.span()) == Status::ok);

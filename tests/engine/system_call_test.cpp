@@ -55,7 +55,8 @@ TEST_CASE("a run with one thread makes no system call") {
   CHECK(WIFSIGNALED(seen));  // the kernel does kill for one
 
   const AlignedBytes files[] = {feed_forward_model().bytes(), attention_model().bytes(),
-                                lookup_model().bytes(), running_sum_model().bytes()};
+                                lookup_model().bytes(), running_sum_model().bytes(),
+                                convolution_model().bytes()};
   for (const AlignedBytes& bytes : files) {
     Model model;
     REQUIRE(model.open(bytes.span()) == Status::ok);

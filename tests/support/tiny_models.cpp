@@ -258,4 +258,20 @@ TinyModel two_entry_model() {
   return m;
 }
 
+TinyModel convolution_model() {
+  TinyModel m;
+  m.entry_point("main");
+  const int32_t x = m.input("x", DataType::f32, {1, 9, 8, 4});
+  const int32_t weights = m.random_floats("weights", {6, 3, 3, 4}, -1, 1);
+  const int32_t bias = m.random_floats("bias", {6}, -1, 1);
+  const int32_t y = m.arena("y", {1, 9, 8, 6});
+  fb::ConvOptionsT conv;
+  conv.pad_top = conv.pad_left = conv.pad_bottom = conv.pad_right = 1;
+  conv.activation = fb::Activation::relu;
+  m.op("conv", std::move(conv), {x, weights, bias}, {y});
+  m.output(y);
+  m.plan();
+  return m;
+}
+
 }  // namespace heed::test

@@ -98,4 +98,7 @@ TinyModel running_sum_model(uint32_t width = 5);
 /// Entry points `encode` (x -> code = gelu(x)) and `decode` (code, t -> y = code + t).
 TinyModel two_entry_model();
 
+/// x [1, 9, 8, 4] -> 3x3 convolution to 6 channels, ReLU -> y: XNNPACK's part.
+TinyModel convolution_model();
+
 }  // namespace heed::test
