@@ -1,6 +1,7 @@
 #include "converter/passes/attention_mask.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -35,26 +36,6 @@ ValueId shape_for_heads(Graph& graph, const MaskTerm& term, const AttentionShape
     heads = shape.heads;
   }
   return emit_reshape(graph, x, {batch, heads, queries, keys}, name + "/mask");
-}
-
-/// a + b of two constants whose shapes broadcast.
-ConstantPtr add_constants(const Constant& a, const Constant& b) {
-  const Shape shape = *broadcast_shape(a.shape, b.shape);
-  const auto at = [&](const Constant& c, const Shape& index) {
-    int64_t offset = 0;
-    for (size_t i = 0; i < c.shape.size(); ++i) {
-      const size_t from = i + index.size() - c.shape.size();
-      offset = offset * c.shape[i] + (c.shape[i] == 1 ? 0 : index[from]);
-    }
-    return c.f32[static_cast<size_t>(offset)];
-  };
-  std::vector<float> sum;
-  Shape index(shape.size(), 0);
-  for (int64_t i = 0; i < element_count(shape); ++i) {
-    sum.push_back(at(a, index) + at(b, index));
-    for (size_t d = shape.size(); d-- > 0 && ++index[d] == shape[d];) index[d] = 0;
-  }
-  return make_floats(shape, std::move(sum));
 }
 
 /// Whether a constant mask [..,queries, keys] says nothing but causal with that window.
@@ -115,7 +96,7 @@ AttentionMask join_masks(Graph& graph, const std::vector<MaskTerm>& terms,
       if (term.factor != 1.0f) {
         for (float& m : scaled->f32) m *= term.factor;
       }
-      constant = constant ? add_constants(*constant, *scaled) : ConstantPtr(scaled);
+      constant = constant ? combined(*constant, *scaled, std::plus<float>()) : ConstantPtr(scaled);
       continue;
     }
     if (term.factor != 1.0f) {

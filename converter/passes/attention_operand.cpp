@@ -29,6 +29,47 @@ int64_t distinct_heads(const std::vector<int64_t>& offsets, int64_t width) {
   return heads / group;
 }
 
+/// How an operand lies in rows: row r of batch b begins at (b * rows + r) * row_width.
+struct RegularRows {
+  int64_t row_width;
+  std::vector<int64_t> heads;  // where each head's values begin within a row
+  std::vector<int64_t> steps;  // where each value lies from there
+};
+
+/// Nothing where batches and rows do not follow each other like that.
+std::optional<RegularRows> regular_rows(const OperandSource& source, const Graph& graph,
+                                        int64_t heads) {
+  const StridedView& view = source.view;
+  const size_t rank = view.dims.size();
+  const Shape shape = view.shape();
+  const int64_t rows = shape[rank - 2];
+  const Runs& row_runs = view.dims[rank - 2];
+  if (row_runs.size() > 1) return std::nullopt;
+  const std::vector<int64_t> offsets = view.offsets(rank - 2);
+  const int64_t pairs = static_cast<int64_t>(offsets.size()), batch = pairs / heads;
+  const int64_t total = element_count(shape_of(graph, source.value));
+  if (total % (batch * rows) != 0) return std::nullopt;
+  RegularRows lie{total / (batch * rows), {offsets.begin(), offsets.begin() + heads}, {0}};
+  if (rows > 1 && row_runs[0].stride != lie.row_width) return std::nullopt;
+  for (const Run& run : view.dims[rank - 1]) {
+    std::vector<int64_t> finer;
+    for (int64_t base : lie.steps) {
+      for (int64_t j = 0; j < run.size; ++j) finer.push_back(base + j * run.stride);
+    }
+    lie.steps = std::move(finer);
+  }
+  for (int64_t i = 0; i < pairs; ++i) {
+    const int64_t expected =
+        lie.heads[static_cast<size_t>(i % heads)] + i / heads * rows * lie.row_width;
+    if (offsets[static_cast<size_t>(i)] != expected) return std::nullopt;
+  }
+  for (int64_t head : lie.heads) {
+    const bool inside = head >= 0 && head + lie.steps.back() < lie.row_width;
+    if (!inside || lie.steps.back() < 0) return std::nullopt;
+  }
+  return lie;
+}
+
 }  // namespace
 
 std::vector<OperandSource> operand_sources(const Graph& graph, ValueId operand, bool swapped,
@@ -66,32 +107,49 @@ std::vector<OperandSource> operand_sources(const Graph& graph, ValueId operand, 
 std::optional<HeadRows> find_rows(const std::vector<OperandSource>& sources, const Graph& graph,
                                   int64_t heads) {
   for (const OperandSource& source : sources) {
-    const StridedView& view = source.view;
-    const size_t rank = view.dims.size();
-    const Shape shape = view.shape();
-    const int64_t rows = shape[rank - 2], width = shape[rank - 1];
-    const Runs& row_runs = view.dims[rank - 2];
-    const Runs& width_runs = view.dims[rank - 1];
-    if (row_runs.size() > 1 || width_runs.size() > 1) continue;
-    if (width > 1 && width_runs[0].stride != 1) continue;
-    const std::vector<int64_t> offsets = view.offsets(rank - 2);
-    const int64_t batch = static_cast<int64_t>(offsets.size()) / heads;
-    const int64_t total = element_count(shape_of(graph, source.value));
-    if (total % (batch * rows) != 0) continue;
-    const int64_t row_width = total / (batch * rows);
-    if (rows > 1 && row_runs[0].stride != row_width) continue;
-    const auto first = offsets.begin();
-    const int64_t distinct = distinct_heads({first, first + heads}, width);
-    if (distinct == 0 || offsets[0] + distinct * width > row_width) continue;
-    bool regular = true;
-    for (int64_t i = 0; i < batch * heads; ++i) {
-      const int64_t expected =
-          offsets[static_cast<size_t>(i % heads)] + i / heads * rows * row_width;
-      regular = regular && offsets[static_cast<size_t>(i)] == expected;
+    const auto lie = regular_rows(source, graph, heads);
+    if (!lie) continue;
+    const int64_t width = static_cast<int64_t>(lie->steps.size());
+    const bool is_dense = width == 1 || lie->steps.back() == width - 1;
+    const int64_t distinct = is_dense ? distinct_heads(lie->heads, width) : 0;
+    HeadRows rows{source.value, lie->row_width, lie->heads[0], distinct, source.scale, {}};
+    if (distinct != 0) return rows;
+    const Node* linear = graph.producer(source.value, "Linear", kFusedDomain);
+    if (linear == nullptr || input_of(*linear, 3) != kNoValue) continue;
+    if (!linear->string_or("activation", "").empty()) continue;
+    if (shape_of(graph, source.value).back() != lie->row_width) continue;
+    for (int64_t head : lie->heads) {
+      for (int64_t step : lie->steps) rows.columns.push_back(head + step);
     }
-    if (regular) return HeadRows{source.value, row_width, offsets[0], distinct, source.scale};
+    rows.heads = heads;
+    return rows;
   }
   return std::nullopt;
+}
+
+void gather_columns(Graph& graph, HeadRows& rows) {
+  if (rows.columns.empty()) return;
+  const Node linear = *graph.producer(rows.value, "Linear", kFusedDomain);
+  const ConstantPtr weight = graph.value(linear.inputs[1]).constant;
+  const Constant* bias = floats_of(graph, input_of(linear, 2));
+  const int64_t k = weight->shape[1], n = static_cast<int64_t>(rows.columns.size());
+  std::vector<float> picked, picked_bias;
+  for (int64_t column : rows.columns) {
+    const auto first = weight->f32.begin() + column * k;
+    picked.insert(picked.end(), first, first + k);
+    if (bias != nullptr) picked_bias.push_back(bias->f32[static_cast<size_t>(column)]);
+  }
+  std::vector<ValueId> inputs = {linear.inputs[0],
+                                 add_floats(graph, linear.name + "/weight", {n, k}, picked)};
+  if (bias != nullptr) {
+    inputs.push_back(add_floats(graph, linear.name + "/bias", {n}, picked_bias));
+  }
+  Shape shape = shape_of(graph, rows.value);
+  shape.back() = n;
+  rows.value = emit(graph, fused_node("Linear", linear.name, inputs, linear.attributes), shape);
+  rows.row_width = n;
+  rows.column = 0;
+  rows.columns.clear();
 }
 
 HeadRows make_rows(Graph& graph, ValueId operand, bool swapped, const Shape& outer, int64_t heads,
@@ -115,7 +173,7 @@ HeadRows make_rows(Graph& graph, ValueId operand, bool swapped, const Shape& out
   const int64_t batch = element_count(outer) / heads;
   x = emit_reshape(graph, x, {batch, heads, rows, width}, name + "/heads");
   x = emit_transpose(graph, x, {0, 2, 1, 3}, name + "/rows");
-  return {x, heads * width, 0, heads, 1.0f};
+  return {x, heads * width, 0, heads, 1.0f, {}};
 }
 
 ValueId find_joined_heads(const Graph& graph, ValueId product, int64_t heads) {

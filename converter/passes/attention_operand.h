@@ -29,11 +29,17 @@ struct HeadRows {
   ValueId value;
   int64_t row_width, column, heads;  // heads: distinct ones
   float scale;
+  /// Set where the heads' columns do not lie like that, but `value` is computed by a Linear: those
+  /// of its outputs, head by head, that gather_columns makes a Linear of their own.
+  std::vector<int64_t> columns;
 };
 
 /// The operand as rows, cut into `heads` heads per batch; nothing where no source lies so.
 std::optional<HeadRows> find_rows(const std::vector<OperandSource>& sources, const Graph& graph,
                                   int64_t heads);
+
+/// Makes the Linear that computes only rows.columns, in that order.
+void gather_columns(Graph& graph, HeadRows& rows);
 
 /// The same by force: the operand expanded, transposed and reshaped to [batch, rows, heads *
 /// width].

@@ -137,8 +137,26 @@ bool match_scores(Graph& graph, ValueId at, Match& match) {
   }
 }
 
+/// Where(IsNaN(weights), 0, weights), which turns rows without any visible key to zeros: Attention
+/// gives zeros for those as well. Its output; kNoValue where that is not what uses the weights.
+ValueId step_over_nan_guard(const Graph& graph, ValueId weights) {
+  ValueId guarded = kNoValue;
+  for (NodeId user : graph.value(weights).users) {
+    const Node& node = graph.node(user);
+    if (node.is("Where") && node.inputs[2] == weights &&
+        graph.scalar(node.inputs[1]) == std::optional<float>(0.0f)) {
+      const Node* test = graph.producer(node.inputs[0], "IsNaN");
+      if (test != nullptr && test->inputs[0] == weights) guarded = node.outputs[0];
+    }
+  }
+  const bool only_that = graph.value(weights).users.size() == 2 && !graph.is_output(weights);
+  return only_that ? guarded : kNoValue;
+}
+
 /// From the softmax down to the product with the values.
 bool match_product(const Graph& graph, ValueId weights, Match& match) {
+  const ValueId guarded = step_over_nan_guard(graph, weights);
+  if (guarded != kNoValue) weights = guarded;
   for (;;) {
     const NodeId user = graph.only_user(weights);
     if (user == kNoNode) {
@@ -222,6 +240,9 @@ void build(Graph& graph, PassReport& report, Match& match) {
   const std::string name = last.name;
   Plan plan = choose_heads(graph, match, outer, v_outer);
   const int64_t heads = plan.heads;
+  for (auto* operand : {&plan.q, &plan.k, &plan.v}) {
+    if (*operand) gather_columns(graph, **operand);
+  }
   if (!plan.q) plan.q = make_rows(graph, match.q, false, outer, heads, name + "/q");
   // Keys and values share heads: where one of them has to be moved, both have all heads.
   const bool move_k = !plan.k || (!plan.v && plan.k->heads != heads);

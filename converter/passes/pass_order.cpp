@@ -18,9 +18,6 @@ constexpr Pass kOrder[] = {
     {"fuse_activations", "GELU, SiLU, ReLU, sigmoid and tanh in their spellings -> Activation",
      fuse_activations},
     {"fuse_norms", "layer and RMS norms, whole or decomposed -> Norm", fuse_norms},
-    // Attention reads its heads from where the projections' rows lie. Before the linear passes: it
-    // wants the plain MatMuls of scores and values, and nothing of theirs moved.
-    {"fuse_attention", "scaled dot-product attention -> Attention", fuse_attention},
     {"fuse_embedding", "lookups of rows in a constant table -> Embedding", fuse_embedding},
     {"fuse_linear", "MatMul and Gemm with constant weights -> Linear", fuse_linear},
     // Biases and activations that follow a MatMul directly: so there is less to move things past.
@@ -30,6 +27,11 @@ constexpr Pass kOrder[] = {
     {"fuse_conv", "convolutions -> linear layers over pixels, patches, frames, signals; or Conv",
      fuse_conv},
     {"sink_transposes", "moves transposes towards the outputs until they cancel", sink_transposes},
+    // Attention reads its heads from the rows that projections write: those are Linears by now.
+    {"fuse_attention", "scaled dot-product attention -> Attention", fuse_attention},
+    // What attention had transposed and reads as rows now has no reason to be transposed.
+    {"spell_alike", "tidies up after it", spell_alike},
+    {"sink_transposes", "the same, around attention", sink_transposes},
     // Norms over channels that came first are over the last dimension only now.
     {"fuse_norms", "the same, for norms whose dimension was moved to the end", fuse_norms},
     {"spell_alike", "tidies up after them", spell_alike},

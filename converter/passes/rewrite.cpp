@@ -135,6 +135,26 @@ ValueId add_ints(Graph& graph, const std::string& name, std::vector<int64_t> ele
   return graph.add_constant(name, constant);
 }
 
+ConstantPtr combined(const Constant& a, const Constant& b,
+                     const std::function<float(float, float)>& combine) {
+  const Shape shape = *broadcast_shape(a.shape, b.shape);
+  const auto at = [](const Constant& c, const Shape& index) {
+    int64_t offset = 0;
+    for (size_t i = 0; i < c.shape.size(); ++i) {
+      const size_t from = i + index.size() - c.shape.size();
+      offset = offset * c.shape[i] + (c.shape[i] == 1 ? 0 : index[from]);
+    }
+    return c.f32[static_cast<size_t>(offset)];
+  };
+  std::vector<float> result;
+  Shape index(shape.size(), 0);
+  for (int64_t i = 0; i < element_count(shape); ++i) {
+    result.push_back(combine(at(a, index), at(b, index)));
+    for (size_t d = shape.size(); d-- > 0 && ++index[d] == shape[d];) index[d] = 0;
+  }
+  return make_floats(shape, std::move(result));
+}
+
 ValueId emit(Graph& graph, Node node, Shape shape, DType dtype) {
   const ValueId output = graph.add_value(node.name, dtype, std::move(shape));
   node.outputs = {output};

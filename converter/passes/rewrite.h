@@ -2,6 +2,7 @@
 // The few moves that passes share: making nodes, replacing them, reading constants.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -72,6 +73,10 @@ std::optional<ScalarOperand> scalar_operand(const Graph& graph, const Node& node
 ConstantPtr make_floats(Shape shape, std::vector<float> elements);
 ValueId add_floats(Graph& graph, const std::string& name, Shape shape, std::vector<float> elements);
 ValueId add_ints(Graph& graph, const std::string& name, std::vector<int64_t> elements);
+
+/// Two constants whose shapes broadcast, element by element.
+ConstantPtr combined(const Constant& a, const Constant& b,
+                     const std::function<float(float, float)>& combine);
 
 /// A node with a new output value of that shape; gives the value.
 ValueId emit(Graph& graph, Node node, Shape shape, DType dtype = DType::f32);

@@ -63,6 +63,28 @@ bool respell_arithmetic(Graph& graph, NodeId id) {
   return true;
 }
 
+// (x + c) + d -> x + (c + d), (x c) d -> x (c d)
+bool join_constants(Graph& graph, NodeId id) {
+  const Node node = graph.node(id);
+  if (!node.is("Add") && !node.is("Mul")) return false;
+  const Constant* outer = floats_of(graph, node.inputs[1]);
+  const Node* before = graph.producer(node.inputs[0], node.op);
+  if (outer == nullptr || before == nullptr || graph.only_user(node.inputs[0]) != id) return false;
+  const Constant* inner = floats_of(graph, before->inputs[1]);
+  const ValueId x = before->inputs[0];
+  if (inner == nullptr || floats_of(graph, x) != nullptr) return false;
+  // The joined constant may be no larger than the larger of the two.
+  const auto shape = broadcast_shape(inner->shape, outer->shape);
+  if (!shape || element_count(*shape) > std::max(inner->elements(), outer->elements())) {
+    return false;
+  }
+  const auto combine = [&](float a, float b) { return node.is("Add") ? a + b : a * b; };
+  const ValueId constant =
+      graph.add_constant(node.name + "/constant", combined(*inner, *outer, combine));
+  replace(graph, node.outputs[0], onnx_node(node.op, node.name, {x, constant}));
+  return true;
+}
+
 // x^2 -> x x, x^3 -> x x x, x^0.5 -> Sqrt, x^-0.5 -> Reciprocal(Sqrt)
 bool respell_power(Graph& graph, NodeId id) {
   const Node node = graph.node(id);
@@ -197,6 +219,54 @@ bool respell_batch_norm(Graph& graph, NodeId id) {
   return true;
 }
 
+/// source reshaped, transposed once, reshaped: whatever a chain of Reshapes and Transposes that
+/// leads to this view did. False where the view is no permutation of the source.
+bool transpose_once(Graph& graph, const Node& last, ValueId source, const StridedView& view) {
+  const Runs order = view.order();
+  Runs sorted = order;
+  std::sort(sorted.begin(), sorted.end(),
+            [](const Run& a, const Run& b) { return a.stride > b.stride; });
+  Shape cut;
+  int64_t stride = 1;
+  for (size_t i = sorted.size(); i-- > 0;) {
+    if (sorted[i].stride != stride) return false;
+    stride *= sorted[i].size;
+  }
+  if (stride != element_count(shape_of(graph, source))) return false;
+  std::vector<int64_t> perm;
+  for (const Run& run : sorted) cut.push_back(run.size);
+  for (const Run& run : order) {
+    perm.push_back(std::find(sorted.begin(), sorted.end(), run) - sorted.begin());
+  }
+  ValueId x = emit_reshape(graph, source, cut, last.name + "/cut");
+  x = emit_transpose(graph, x, perm, last.name + "/moved");
+  const Shape shape = shape_of(graph, last.outputs[0]);
+  replace(graph, last.outputs[0],
+          onnx_node("Reshape", last.name, {x, add_ints(graph, last.name + "/shape", shape)}));
+  return true;
+}
+
+/// Two Transposes of a chain (its nodes from the last to the first) in one.
+bool merge_transposes(Graph& graph, const Node& last, const std::vector<NodeId>& chain) {
+  size_t length = 0;
+  int transposes = 0;
+  for (size_t i = 0; i < chain.size(); ++i) {
+    const Node& node = graph.node(chain[i]);
+    if (!node.is("Reshape") && !node.is("Transpose")) break;
+    if (node.is("Transpose")) {
+      ++transposes;
+      length = i + 1;
+    }
+  }
+  if (transposes < 2) return false;
+  const ValueId source = graph.node(chain[length - 1]).inputs[0];
+  StridedView view = StridedView::whole(shape_of(graph, source));
+  for (size_t i = length; i-- > 0;) {
+    if (!apply_movement(graph, graph.node(chain[i]), view)) return false;
+  }
+  return transpose_once(graph, last, source, view);
+}
+
 // A Reshape of a Reshape, a Transpose of a Transpose, and longer chains of movements that only
 // rename dimensions: one Reshape, or nothing.
 bool shorten_movement(Graph& graph, NodeId id) {
@@ -226,11 +296,7 @@ bool shorten_movement(Graph& graph, NodeId id) {
         onnx_node("Reshape", node.name, {source, add_ints(graph, node.name + "/shape", shape)}));
     return true;
   }
-  const Node* before = graph.producer(node.inputs[0], "Transpose");
-  if (!node.is("Transpose") || before == nullptr) return false;
-  const auto perm = permuted(before->ints_or("perm", {}), node.ints_or("perm", {}));
-  replace(graph, output, onnx_node("Transpose", node.name, {before->inputs[0]}, {{"perm", perm}}));
-  return true;
+  return merge_transposes(graph, node, chain);
 }
 
 // x + 0, x * 1, an Expand or a Pad that does nothing
@@ -258,8 +324,8 @@ bool remove_no_op(Graph& graph, NodeId id) {
 }
 
 constexpr bool (*kRewrites[])(Graph&, NodeId) = {
-    respell_shape_op,  respell_arithmetic, respell_power, respell_gather,   respell_split,
-    respell_reduction, respell_batch_norm, remove_no_op,  shorten_movement,
+    respell_shape_op, respell_arithmetic, join_constants,     respell_power, respell_gather,
+    respell_split,    respell_reduction,  respell_batch_norm, remove_no_op,  shorten_movement,
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include <catch2/generators/catch_generators.hpp>
 
@@ -229,6 +230,74 @@ TEST_CASE("rotated queries and keys are worked on as rows, so that no transpose 
   const ValueId y = b.node("MatMul", {softmax(b, scores), v});
   const PassedGraph passed = pass_all(b.finish(join_heads(b, y)));
   check_one_attention(passed, 1.0f);
+}
+
+TEST_CASE("heads whose q, k and v lie side by side become columns of one Linear without a copy") {
+  GraphBuilder b;
+  const int64_t batch = GENERATE(1, 2);
+  const ValueId x = b.input("x", {batch, 7, kModel});
+  const ValueId cut = b.reshape(b.linear(x, 3 * kModel), {batch, 7, kHeads, 3 * kWidth});
+  const auto parts = b.nodes("Split", {cut, b.ints({kWidth, kWidth, kWidth})},
+                             {{"axis", int64_t{3}}}, {true, true, true});
+  const ValueId q = b.transpose(parts[0], {0, 2, 1, 3}), k = b.transpose(parts[1], {0, 2, 3, 1});
+  const ValueId weights = softmax(b, b.node("MatMul", {q, k}));
+  const ValueId y = b.node("MatMul", {weights, b.transpose(parts[2], {0, 2, 1, 3})});
+  const PassedGraph passed = pass_all(b.finish(join_heads(b, y)));
+  check_one_attention(passed, 1.0f);
+  CHECK(passed.nodes() == 2);
+}
+
+TEST_CASE("products spelled by Einsum are followed like any other") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {2, 7, kModel});
+  const auto heads = [&](ValueId y) { return b.reshape(y, {2, 7, kHeads, kWidth}); };
+  const ValueId q = heads(b.linear(x, kModel)), k = heads(b.linear(x, kModel));
+  const ValueId v = heads(b.linear(x, kModel));
+  const auto einsum = [&](ValueId a, ValueId c, const char* equation) {
+    return b.node("Einsum", {a, c}, {{"equation", std::string(equation)}});
+  };
+  const ValueId weights = softmax(b, einsum(q, k, "bqhd, bkhd -> bhqk"));
+  const ValueId y = einsum(weights, v, "bhqk,bkhd->bqhd");
+  const ValueId w = b.random({kHeads, kWidth, kModel});
+  const PassedGraph passed = pass_all(b.finish(einsum(y, w, "bqhd,hde->bqe")));
+  check_one_attention(passed, 1.0f);
+  CHECK(passed.nodes() == 3);
+  CHECK(passed.fused("Linear") == 2);
+}
+
+TEST_CASE("the guard against rows without any key is part of Attention") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {1, 7, kModel});
+  const ValueId q = heads_of(b, b.linear(x, kModel)), k = keys_of(b, b.linear(x, kModel));
+  const ValueId seen = b.input("seen", {1, 1, 7, 7}, graph::DType::boolean);
+  const float hidden = -std::numeric_limits<float>::infinity();
+  const ValueId mask = b.node("Where", {seen, b.scalar(0.0f), b.scalar(hidden)});
+  const ValueId weights = softmax(b, b.node("Add", {b.node("MatMul", {q, k}), mask}));
+  const ValueId guarded = b.node("Where", {b.node("IsNaN", {weights}), b.scalar(0.0f), weights});
+  const ValueId y = b.node("MatMul", {guarded, heads_of(b, b.linear(x, kModel))});
+  const PassedGraph passed = pass_all(b.finish(join_heads(b, y)));
+  check_one_attention(passed, 1.0f);
+  CHECK(passed.general("IsNaN") == 0);
+}
+
+TEST_CASE("rows transposed to put time first, for the length of an attention, stay as they are") {
+  GraphBuilder b;
+  const int64_t batch = 2, rows = 7;
+  const ValueId x = b.input("x", {batch, rows, kModel});
+  const ValueId qkv = b.linear(b.transpose(x, {1, 0, 2}), 3 * kModel);
+  const auto part = [&](int64_t i, Ints perm) {
+    const ValueId columns =
+        b.node("Slice", {qkv, b.ints({i * kModel}), b.ints({(i + 1) * kModel}), b.ints({2})});
+    return b.transpose(b.reshape(columns, {rows, batch * kHeads, kWidth}), std::move(perm));
+  };
+  const ValueId scores = b.node("MatMul", {part(0, {1, 0, 2}), part(1, {1, 2, 0})});
+  const ValueId y = b.node("MatMul", {softmax(b, scores), part(2, {1, 0, 2})});
+  const ValueId flat = b.reshape(b.transpose(y, {1, 0, 2}), {rows * batch, kModel});
+  const ValueId out = b.reshape(b.linear(flat, kModel), {rows, batch, kModel});
+  const ValueId back = b.transpose(out, {1, 0, 2});
+  const PassedGraph passed = pass_all(b.finish(b.node("Add", {back, x})));
+  check_one_attention(passed, 1.0f);
+  CHECK(passed.nodes() == 3);
 }
 
 TEST_CASE("near misses of attention stay general and say why") {

@@ -108,6 +108,15 @@ TEST_CASE("a lookup in a constant table is an Embedding") {
   CHECK(passed.fused("Embedding") == 1);
 }
 
+TEST_CASE("constants added one after the other are added as one") {
+  GraphBuilder b;
+  const ValueId ids = b.input("ids", {2, 5}, graph::DType::i64);
+  const ValueId rows = b.node("Gather", {b.random({37, 16}), ids}, {{"axis", int64_t{0}}});
+  const ValueId placed = b.node("Add", {rows, b.random({1, 5, 16})});
+  const PassedGraph passed = pass_all(b.finish(b.node("Add", {b.random({1, 1, 16}), placed})));
+  CHECK(passed.nodes() == 2);
+}
+
 TEST_CASE("a layer on flattened rows needs no reshapes around it") {
   GraphBuilder b;
   const ValueId x = b.input("x", {2, 5, 16});
