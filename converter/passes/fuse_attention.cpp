@@ -194,15 +194,21 @@ struct Plan {
   ValueId end = kNoValue;  // where heads stand side by side again
 };
 
-/// Transposes that a plan makes or leaves in the graph.
-int transposes(const Graph& graph, const Plan& plan) {
+/// What a plan costs: transposes that it makes or leaves in the graph, above all; then operands
+/// whose rows are not those of their source (a single query is a row whatever one calls its heads).
+int cost(const Graph& graph, const Plan& plan) {
+  constexpr int kTranspose = 4;
   int count = 0;
   for (const auto& operand : {plan.q, plan.k, plan.v}) {
-    if (!operand || graph.producer(operand->value, "Transpose") != nullptr) ++count;
+    if (!operand || graph.producer(operand->value, "Transpose") != nullptr) {
+      count += kTranspose;
+    } else if (shape_of(graph, operand->value).back() != operand->row_width) {
+      ++count;
+    }
   }
   const NodeId user = graph.only_user(plan.end);
   const bool moved_after = user != kNoNode && graph.node(user).is("Transpose");
-  return plan.end == kNoValue || moved_after ? count + 1 : count;
+  return plan.end == kNoValue || moved_after ? count + kTranspose : count;
 }
 
 /// The number of heads per batch that needs the fewest transposes; of equals the most heads.
@@ -225,7 +231,7 @@ Plan choose_heads(const Graph& graph, const Match& match, const Shape& outer,
     if (plan.k && plan.v && plan.k->heads != plan.v->heads) plan.k.reset();
     if (plan.v && !plan.k && plan.v->heads != heads) plan.v.reset();
     plan.end = find_joined_heads(graph, product, heads);
-    if (best.heads == 0 || transposes(graph, plan) < transposes(graph, best)) best = plan;
+    if (best.heads == 0 || cost(graph, plan) < cost(graph, best)) best = plan;
   }
   return best;
 }

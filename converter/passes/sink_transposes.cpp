@@ -217,8 +217,9 @@ bool sink_past_reduction(Graph& graph, const Node& node, const Transposed& x) {
   return true;
 }
 
-// Linear and Norm work on the last dimension: a transpose of the others passes them. A softmax goes
-// where its dimension goes, so long as that is last (or was not before).
+// Linear and Norm work on the last dimension: a transpose of the others passes them, where it
+// serves nothing else (three projections of one transposed input would be three transposes). A
+// softmax goes where its dimension goes, so long as that is last (or was not before).
 bool sink_past_rows(Graph& graph, const Node& node, const Transposed& x) {
   const int64_t last = static_cast<int64_t>(x.perm.size()) - 1;
   Node moved = node;
@@ -228,7 +229,8 @@ bool sink_past_rows(Graph& graph, const Node& node, const Transposed& x) {
     const int64_t to = x.perm[static_cast<size_t>(axis)];
     if (to != last && axis == last) return false;
     moved.attributes["axis"] = to;
-  } else if (x.perm.back() != last || input_of(node, 3) != kNoValue) {
+  } else if (x.perm.back() != last || input_of(node, 3) != kNoValue ||
+             graph.only_user(node.inputs[0]) == kNoNode) {
     return false;
   }
   const Shape shape = shape_of(graph, node.outputs[0]);
