@@ -24,7 +24,7 @@ inline void sum_rows(const float* x, ptrdiff_t x_step, int32_t n, F accumulate, 
       lanes[r] = select(present, accumulate(v, lanes[r], r), lanes[r]);
     }
   }
-  sums<kRows>(lanes, totals);
+  for (int r = 0; r < kRows; ++r) totals[r] = sum(lanes[r]);
 }
 
 /// y = (x - mean) * inverse * gamma + beta, sixteen columns of kRows rows.

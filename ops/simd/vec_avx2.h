@@ -84,6 +84,7 @@ inline __m256 max_abs(__m256 m, __m256 a) {
   return _mm256_castsi256_ps(_mm256_max_epu32(_mm256_castps_si256(m), _mm256_castps_si256(size)));
 }
 inline F32x16 max_abs(F32x16 m, F32x16 a) { return {max_abs(m.lo, a.lo), max_abs(m.hi, a.hi)}; }
+inline F32x16 min_abs(F32x16 limit, F32x16 x) { return min(limit, abs(x)); }
 inline F32x16 relu(F32x16 a) {
   const __m256 zero = _mm256_setzero_ps();
   return {_mm256_max_ps(a.lo, zero), _mm256_max_ps(a.hi, zero)};
@@ -185,11 +186,6 @@ inline float max(F32x16 a) {
   return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
 }
 inline float sqrt(float a) { return __builtin_sqrtf(a); }
-
-template <int kRows>
-inline void sums(const F32x16* lanes, float* out) {
-  for (int r = 0; r < kRows; ++r) out[r] = sum(lanes[r]);
-}
 
 }  // namespace
 }  // namespace heed

@@ -68,36 +68,36 @@ inline F32x16 lower_sigmoid(F32x16 e) {
 }
 
 inline F32x16 sigmoid(F32x16 x) {
-  const F32x16 t = min(set1(math::kSigmoidMax), abs(x));
+  const F32x16 t = min_abs(set1(math::kSigmoidMax), x);
   const F32x16 low = lower_sigmoid(exp2_small(t * set1(math::kMinusLog2e)));
   return select(less(set1(0.0f), x), set1(1.0f) - low, low);
 }
 
 // x s(x) with s(-x) = 1 - s(x) is max(x, 0) - |x| s(-|x|): the second term is a small bump.
 inline F32x16 silu(F32x16 x) {
-  const F32x16 t = min(set1(math::kSigmoidMax), abs(x));
+  const F32x16 t = min_abs(set1(math::kSigmoidMax), x);
   const F32x16 low = lower_sigmoid(exp2_small(t * set1(math::kMinusLog2e)));
   return fnma(t, low, relu(x));
 }
 inline F32x16 gelu_sigmoid(F32x16 x) {
-  const F32x16 t = min(set1(math::kGeluSigmoidMax), abs(x));
+  const F32x16 t = min_abs(set1(math::kGeluSigmoidMax), x);
   const F32x16 low = lower_sigmoid(exp2_small(t * set1(math::kGeluSigmoidScale)));
   return fnma(t, low, relu(x));
 }
 inline F32x16 gelu_tanh(F32x16 x) {
-  const F32x16 t = min(set1(math::kGeluTanhMax), abs(x));
+  const F32x16 t = min_abs(set1(math::kGeluTanhMax), x);
   const F32x16 k = fma(t * t, set1(math::kGeluTanhCubic), set1(math::kGeluTanhScale));
   return fnma(t, lower_sigmoid(exp2_small(t * k)), relu(x));
 }
 inline F32x16 gelu_erf(F32x16 x) {
-  const F32x16 t = min(set1(math::kGeluErfMax), abs(x));
+  const F32x16 t = min_abs(set1(math::kGeluErfMax), x);
   const F32x16 root = polynomial(t, math::kGeluErf);
   const F32x16 square = root * root, fourth = square * square;
   return fnma(t, fourth * fourth, relu(x));
 }
 
 inline F32x16 erf(F32x16 x) {
-  const F32x16 t = min(set1(math::kErfMax), abs(x));
+  const F32x16 t = min_abs(set1(math::kErfMax), x);
   const F32x16 near = t * polynomial(t * t, math::kErfSmall);
   const F32x16 far = set1(1.0f) - exp2_small(polynomial(t, math::kErfLarge));
   const F32x16 y = select(less(t, set1(math::kErfSplit)), near, far);

@@ -104,6 +104,9 @@ inline F32x16 min(F32x16 a, F32x16 b) { return select(less(a, b), a, b); }
 inline F32x16 max_abs(F32x16 m, F32x16 a) {
   return each([&](int i) { return vmaxq_f32(m.v[i], vabsq_f32(a.v[i])); });
 }
+inline F32x16 min_abs(F32x16 limit, F32x16 x) {
+  return each([&](int i) { return vminq_f32(limit.v[i], vabsq_f32(x.v[i])); });
+}
 inline F32x16 relu(F32x16 a) {
   return each([&](int i) { return vmaxq_f32(a.v[i], vdupq_n_f32(0.0f)); });
 }
@@ -246,11 +249,6 @@ inline float max(F32x16 a) {
   const float l2 = vgetq_lane_f32(b, 2), l3 = vgetq_lane_f32(b, 3);
   const float m0 = l0 > l2 ? l0 : l2, m1 = l1 > l3 ? l1 : l3;
   return m0 > m1 ? m0 : m1;
-}
-
-template <int kRows>
-inline void sums(const F32x16* lanes, float* out) {
-  for (int r = 0; r < kRows; ++r) out[r] = sum(lanes[r]);
 }
 
 }  // namespace
