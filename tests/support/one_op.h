@@ -10,6 +10,7 @@
 
 #include "engine/arena.h"
 #include "engine/node.h"
+#include "engine/operands.h"
 #include "engine/threads.h"
 #include "tests/support/guarded_buffer.h"
 
@@ -84,7 +85,8 @@ class OneOp {
                   const std::vector<AttentionTapRequest>& taps = {}) {
     build();
     const OpInfo info{built_, 0, tensors_.data()};
-    for (const int32_t output : op.outputs) {
+    for (uint32_t i = 0; i < built_->outputs()->size(); ++i) {
+      const int32_t output = built_->outputs()->Get(i);
       if (output >= 0) memory_[static_cast<size_t>(output)]->fill_bytes(0xA5);
     }
     Threads threads;
@@ -112,6 +114,31 @@ class OneOp {
     return context.fault.what ? context.fault.what : "";
   }
 
+  /// Changes a few bytes of the op as the file would hold it. False where no file with such an op
+  /// gets as far as its node: it is no FlatBuffer any more, or names tensors that do not exist.
+  template <class Random>
+  bool tamper(Random& random) {
+    build();
+    tampered_ = true;
+    for (int64_t i = random.integer(1, 4); i > 0; --i) {
+      const auto at =
+          static_cast<size_t>(random.integer(4, static_cast<int64_t>(buffer_.size()) - 1));
+      const uint8_t values[] = {0, 1, 2, 3, 0x7f, 0x80, 0xff, static_cast<uint8_t>(random.next())};
+      buffer_[at] = values[random.integer(0, 7)];
+    }
+    flatbuffers::Verifier verifier(buffer_.data(), buffer_.size());
+    if (!verifier.VerifyBuffer<fb::Op>(nullptr)) return false;
+    built_ = flatbuffers::GetRoot<fb::Op>(buffer_.data());
+    if (built_->options_type() != op.options.type || built_->options() == nullptr) return false;
+    bool exist = true;
+    const auto look = [&](int32_t tensor) {
+      exist &= tensor >= -1 && tensor < static_cast<int32_t>(tensors_.size());
+    };
+    for_each_read(*built_, look);
+    for_each_write(*built_, look);
+    return exist && writes_apart();
+  }
+
   const NodeKind& kind() const { return *node_kind(op.options.type); }
 
   fb::OpT op;
@@ -120,7 +147,23 @@ class OneOp {
   size_t tail = 0;  // readable bytes behind each tensor added from now on
 
  private:
+  /// No tensor is written twice, none that is read, and no constant: the file's reader sees to it.
+  bool writes_apart() const {
+    bool apart = true;
+    std::vector<int> writes(tensors_.size());
+    for_each_write(*built_, [&](int32_t tensor) {
+      if (tensor < 0) return;
+      apart &= !is_constant_[static_cast<size_t>(tensor)];
+      apart &= ++writes[static_cast<size_t>(tensor)] == 1;
+    });
+    for_each_read(*built_, [&](int32_t tensor) {
+      apart &= tensor < 0 || writes[static_cast<size_t>(tensor)] == 0;
+    });
+    return apart;
+  }
+
   void build() {
+    if (tampered_) return;
     flatbuffers::FlatBufferBuilder builder;
     builder.Finish(fb::Op::Pack(builder, &op));
     buffer_.assign(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize());
@@ -132,6 +175,7 @@ class OneOp {
   std::vector<bool> is_constant_;
   std::vector<uint8_t> buffer_;
   const fb::Op* built_ = nullptr;
+  bool tampered_ = false;
 };
 
 /// The instruction sets that this machine can run, the reference (nothing) first.
