@@ -49,7 +49,6 @@ struct Arm {
   static HEED_INLINE F drop_two_bits(F a) {
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), vdupq_n_u32(~3u)));
   }
-  static HEED_INLINE float first(F a) { return vgetq_lane_f32(a, 0); }
 #if defined(__aarch64__)
   static HEED_INLINE F div(F a, F b) { return vdivq_f32(a, b); }
   static HEED_INLINE float max_lanes(F a) { return vmaxvq_f32(a); }

@@ -47,11 +47,7 @@ struct Avx2 : Ymm {
   static HEED_INLINE void store_probabilities(uint8_t* out, I bytes) {
     store_words(out, _mm256_and_si256(bytes, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(bytes, 8));
   }
-  static HEED_INLINE Operand operand(const uint8_t* a) {
-    int32_t pair[2];
-    memcpy(pair, a, sizeof(pair));
-    return {_mm256_set1_epi32(pair[0]), _mm256_set1_epi32(pair[1])};
-  }
+  static HEED_INLINE Operand operand(const uint8_t* a) { return {broadcast(a), broadcast(a + 4)}; }
   static HEED_INLINE Columns columns(const int8_t* b, ptrdiff_t) { return widen(load_bytes(b)); }
   static HEED_INLINE Sums dot(Sums sums, const Operand& a, const Columns& b) {
     sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a.even, b.even));

@@ -56,7 +56,6 @@ struct Avx512 {
   }
   static HEED_INLINE float max_lanes(F a) { return _mm512_reduce_max_ps(a); }
   static HEED_INLINE int32_t sum_lanes(I a) { return _mm512_reduce_add_epi32(a); }
-  static HEED_INLINE float first(F a) { return _mm512_cvtss_f32(a); }
 
   // Bytes.
   static HEED_INLINE I quantise(F x, F inverse) {

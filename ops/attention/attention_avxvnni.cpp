@@ -25,11 +25,7 @@ struct AvxVnni : Ymm {
     store_bytes(out, _mm256_xor_si256(bytes, _mm256_set1_epi8(-128)));
   }
   static HEED_INLINE void store_probabilities(uint8_t* out, I bytes) { store_bytes(out, bytes); }
-  static HEED_INLINE Operand operand(const uint8_t* a) {
-    int32_t group;
-    memcpy(&group, a, sizeof(group));
-    return _mm256_set1_epi32(group);
-  }
+  static HEED_INLINE Operand operand(const uint8_t* a) { return broadcast(a); }
   static HEED_INLINE Columns columns(const int8_t* b, ptrdiff_t) { return load_bytes(b); }
   static HEED_INLINE Sums dot(Sums sums, Operand a, Columns b) {
     return _mm256_dpbusd_avx_epi32(sums, a, b);

@@ -382,6 +382,10 @@ void value_tile(const uint8_t* p8, ptrdiff_t p_step, const Values& values, int32
   typename V::F scale[C];
   repeat<C>([&](auto c)
                 HEED_LAMBDA_INLINE { scale[c] = V::load(values.scale + channel + c * V::kLanes); });
+  const bool whole = width - channel >= C * V::kLanes;
+  alignas(64) float part[R * C * V::kLanes];
+  float* const out = whole ? y + channel : part;
+  const ptrdiff_t step = whole ? y_step : C * V::kLanes;
   // Downwards, with rows that do not exist in the place of the last: what they leave there is
   // overwritten, and no branch keeps the sums from staying in registers.
   repeat<R>([&](auto i) HEED_LAMBDA_INLINE {
@@ -391,9 +395,12 @@ void value_tile(const uint8_t* p8, ptrdiff_t p_step, const Values& values, int32
     repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
       const int32_t at = channel + c * V::kLanes;
       const auto sum = V::weighted(tile.sums[r][c], values.sum_begin + at, values.sum_end + at);
-      V::store_n(y + row * y_step + at, V::mul(V::mul(sum, share), scale[c]), width - at);
+      V::store(out + row * step + c * V::kLanes, V::mul(V::mul(sum, share), scale[c]));
     });
   });
+  for (int32_t row = 0; !whole && row < rows; ++row) {
+    memcpy(y + row * y_step + channel, part + row * step, sizeof(float) * (width - channel));
+  }
 }
 
 // --- a block of query rows -------------------------------------------------------------------

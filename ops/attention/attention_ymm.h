@@ -31,6 +31,10 @@ struct Ymm {
   static HEED_INLINE F load_n(const float* x, int32_t n) {
     return _mm256_maskload_ps(x, first_n(n));
   }
+  /// The four bytes at x in every lane, by a load alone.
+  static HEED_INLINE I broadcast(const void* x) {
+    return _mm256_castps_si256(_mm256_broadcast_ss(static_cast<const float*>(x)));
+  }
   static HEED_INLINE void store(float* x, F value) { _mm256_storeu_ps(x, value); }
   static HEED_INLINE void store_bytes(void* x, I value) {
     _mm256_storeu_si256(static_cast<__m256i*>(x), value);
@@ -68,7 +72,6 @@ struct Ymm {
     s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
     return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
   }
-  static HEED_INLINE float first(F a) { return _mm256_cvtss_f32(a); }
 
   static HEED_INLINE I quantise(F x, F inverse) {
     return _mm256_castps_si256(_mm256_fmadd_ps(x, inverse, _mm256_set1_ps(kRounder)));
