@@ -14,8 +14,13 @@ struct Neon : Arm {
   struct Pairs {
     int32x4_t low, high;  // two sums each of columns 0, 1 and 2, 3
   };
+#if defined(__aarch64__)
+  using Repeated = int8x16_t;  // so that the high half multiplies in place
+#else
+  using Repeated = int8x8_t;
+#endif
   struct TwoGroups {
-    int8x8_t first, second;  // each group of four twice
+    Repeated first, second;  // each group of four, again and again
   };
   struct TwoColumns {
     int8x16_t first, second;
@@ -32,8 +37,13 @@ struct Neon : Arm {
 
   static HEED_INLINE Operand operand(const uint8_t* a) {
     const int32x2_t both = vreinterpret_s32_u8(vld1_u8(a));
+#if defined(__aarch64__)
+    return {vreinterpretq_s8_s32(vdupq_lane_s32(both, 0)),
+            vreinterpretq_s8_s32(vdupq_lane_s32(both, 1))};
+#else
     return {vreinterpret_s8_s32(vdup_lane_s32(both, 0)),
             vreinterpret_s8_s32(vdup_lane_s32(both, 1))};
+#endif
   }
   static HEED_INLINE Columns columns(const int8_t* b, ptrdiff_t group_step) {
     return {vld1q_s8(b), vld1q_s8(b + group_step)};
@@ -41,11 +51,17 @@ struct Neon : Arm {
   static HEED_INLINE Columns last_columns(const int8_t* b, ptrdiff_t, int32_t) {
     return {vld1q_s8(b), vdupq_n_s8(0)};
   }
-  static HEED_INLINE Sums dot(Sums sums, const Operand& a, const Columns& b) {
+  static HEED_INLINE Sums dot(const Sums& sums, const Operand& a, const Columns& b) {
+#if defined(__aarch64__)
+    const int16x8_t low = vmlal_s8(vmull_s8(vget_low_s8(a.first), vget_low_s8(b.first)),
+                                   vget_low_s8(a.second), vget_low_s8(b.second));
+    const int16x8_t high = vmlal_high_s8(vmull_high_s8(a.first, b.first), a.second, b.second);
+#else
     const int16x8_t low =
         vmlal_s8(vmull_s8(a.first, vget_low_s8(b.first)), a.second, vget_low_s8(b.second));
     const int16x8_t high =
         vmlal_s8(vmull_s8(a.first, vget_high_s8(b.first)), a.second, vget_high_s8(b.second));
+#endif
     return {vpadalq_s16(sums.low, low), vpadalq_s16(sums.high, high)};
   }
   static HEED_INLINE void settle(Sums& sums) {
