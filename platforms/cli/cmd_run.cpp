@@ -265,7 +265,6 @@ void run_command(const Arguments& arguments) {
   if (!arguments.inputs.empty()) return run_tensors(arguments, model);
   if (arguments.files.empty())
     throw CommandError("nothing to run on: give files, or tensors with --input NAME=FILE.npy");
-  const std::string kind = task_kind(*model.get());
   const heed_options options = arguments.run.engine();
   AudioTask audio;
   ImagePreprocessConfig image;
@@ -279,7 +278,7 @@ void run_command(const Arguments& arguments) {
     if (draw)
       map.tap(model, spotter.task().session(), spotter.task().entry_point(), arguments.choice);
     each_file(arguments, spotter.task(), [&](const std::string& file) {
-      run_sound(arguments, &spotter, file, draw ? &map : nullptr, kind != "features");
+      run_sound(arguments, &spotter, file, draw ? &map : nullptr, model.info().labels > 0);
     });
   } else if (image_task(*model.get(), &image)) {
     ImageClassifier classifier;
