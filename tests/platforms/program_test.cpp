@@ -1,0 +1,332 @@
+// The program as a person uses it: convert, run, bench, inspect and compare on the demo models, and
+// one clear sentence, exit code 1 and nothing written for everything that is wrong.
+
+#include <sys/wait.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "models/tensors/npy.h"
+#include "tests/support/onnx_builder.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+const std::string kDemo = std::string(HEED_SOURCE_DIR) + "/models/demo/";
+
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+std::string slurp(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void spill(const fs::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+/// A folder of its own for each test, gone afterwards.
+class Folder {
+ public:
+  Folder() {
+    std::string pattern = (fs::temp_directory_path() / "heed_program_XXXXXX").string();
+    path_ = mkdtemp(pattern.data());
+  }
+  ~Folder() { fs::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  size_t files() const {
+    return static_cast<size_t>(
+        std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
+  }
+
+  Outcome heed(const std::string& arguments) const {
+    const std::string out = *this / "stdout", err = *this / "stderr";
+    const int status = std::system(
+        (std::string(HEED_PROGRAM) + " " + arguments + " >" + out + " 2>" + err).c_str());
+    Outcome outcome{WEXITSTATUS(status), slurp(out), slurp(err)};
+    fs::remove(out);
+    fs::remove(err);
+    return outcome;
+  }
+
+  /// The demo model of that name, converted without measuring.
+  std::string demo(const std::string& name) const {
+    const std::string path = *this / (name + ".heed");
+    const Outcome outcome = heed("convert " + kDemo + name + ".onnx -o " + path + " --task " +
+                                 kDemo + name + ".task.json --random-samples 0");
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    return path;
+  }
+
+ private:
+  fs::path path_;
+};
+
+/// Exit code 1 and one sentence on stderr that holds every one of `words`; nothing on stdout.
+void check_fails(const Outcome& outcome, const std::vector<std::string>& words) {
+  INFO("stdout: " << outcome.out << "\nstderr: " << outcome.err);
+  CHECK(outcome.code == 1);
+  CHECK(outcome.out.empty());
+  CHECK(outcome.err.rfind("heed: ", 0) == 0);
+  for (const std::string& word : words) CHECK(outcome.err.find(word) != std::string::npos);
+}
+
+std::string little_wav(uint32_t rate, uint32_t samples) {
+  std::string wav = "RIFF....WAVEfmt ";
+  const auto put = [&](uint32_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) wav += static_cast<char>(value >> (8 * i) & 255);
+  };
+  put(16, 4), put(1, 2), put(1, 2), put(rate, 4), put(rate * 2, 4), put(2, 2), put(16, 2);
+  wav += "data";
+  put(samples * 2, 4);
+  for (uint32_t i = 0; i < samples; ++i) put(i * 977 % 2000, 2);
+  return wav;
+}
+
+}  // namespace
+
+TEST_CASE("the spoken demo word is recognised, as text and as JSON") {
+  const Folder folder;
+  const std::string model = folder.demo("keywords");
+  const Outcome text = folder.heed("run " + model + " " + kDemo + "keywords.wav");
+  CHECK(text.code == 0);
+  CHECK(text.out.find("right") != std::string::npos);
+  const Outcome json = folder.heed("run " + model + " " + kDemo + "keywords.wav --json");
+  const Json object = Json::parse(json.out);
+  CHECK(object["windows"][0]["answers"][0]["label"] == "right");
+  CHECK(object["windows"][0]["answers"][0]["probability"] > 0.8);
+}
+
+TEST_CASE("the demo picture is read, and what was attended to is drawn") {
+  const Folder folder;
+  const std::string model = folder.demo("digits"), png = folder / "attention.png";
+  const Outcome outcome =
+      folder.heed("run " + model + " " + kDemo + "digits.png --json --attention " + png);
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(Json::parse(outcome.out)["answers"][0]["label"] == "8");
+  CHECK(slurp(png).substr(1, 3) == "PNG");
+}
+
+TEST_CASE("every kernel set and thread count of this machine saves the same bytes") {
+  const Folder folder;
+  const std::string model = folder.demo("keywords");
+  std::string first;
+  for (const std::string how : {"--isa reference", "--isa native", "--isa native --threads 2"}) {
+    const Outcome outcome = folder.heed("run " + model + " " + kDemo + "keywords.wav --save " +
+                                        (folder / "out") + " " + how);
+    REQUIRE(outcome.code == 0);
+    const std::string bytes = slurp(folder / "out/logits.npy");
+    CHECK(bytes.size() > 12 * sizeof(float));
+    if (first.empty()) first = bytes;
+    INFO(how);
+    CHECK(bytes == first);
+  }
+}
+
+TEST_CASE("raw tensors go in and out as .npy files") {
+  const Folder folder;
+  const std::string model = folder.demo("keywords");
+  std::string error;
+  const std::vector<float> zeros(98 * 40, 0.0f);
+  REQUIRE(heed::write_npy(folder / "x.npy", heed::NpyType::f32, {1, 98, 40}, zeros.data(), &error));
+  const Outcome outcome = folder.heed("run " + model + " --input mfcc=" + (folder / "x.npy") +
+                                      " --save " + (folder / "out"));
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  heed::Npy logits;
+  REQUIRE(heed::read_npy(folder / "out/logits.npy", &logits, &error));
+  CHECK(logits.shape == std::vector<int64_t>{1, 12});
+
+  REQUIRE(
+      heed::write_npy(folder / "short.npy", heed::NpyType::f32, {1, 97, 40}, zeros.data(), &error));
+  check_fails(folder.heed("run " + model + " --input mfcc=" + (folder / "short.npy")),
+              {"short.npy", "[1, 97, 40]", "mfcc", "[1, 98, 40]"});
+  const std::vector<int64_t> integers(98 * 40, 0);
+  REQUIRE(heed::write_npy(folder / "int.npy", heed::NpyType::i64, {1, 98, 40}, integers.data(),
+                          &error));
+  check_fails(folder.heed("run " + model + " --input mfcc=" + (folder / "int.npy")),
+              {"int.npy", "integers", "float32"});
+  check_fails(folder.heed("run " + model + " --input mel=" + (folder / "x.npy")),
+              {"no input 'mel'", "mfcc"});
+  check_fails(folder.heed("run " + model + " --input mfcc=" + (folder / "none.npy")), {"none.npy"});
+}
+
+TEST_CASE("bench, inspect and compare say what they promise, as text and as JSON") {
+  const Folder folder;
+  const std::string model = folder.demo("digits");
+  const Outcome bench = folder.heed("bench " + model + " --seconds 0.05 --json");
+  INFO(bench.err);
+  REQUIRE(bench.code == 0);
+  const Json measured = Json::parse(bench.out);
+  CHECK(measured["models"][0]["latency_us_median"] > 0);
+  CHECK(measured["models"][0]["ops"].size() > 10);
+  CHECK(folder.heed("bench " + model + " " + model + " --seconds 0.05")
+            .out.find("times the time of") != std::string::npos);
+
+  const Json inside = Json::parse(folder.heed("inspect " + model + " --json --tensors").out);
+  CHECK(inside["source"] == "digits.onnx");
+  CHECK(inside["entry_points"][0]["attentions"] == 4);
+  const Outcome plan =
+      folder.heed("inspect " + model + " --ops --plan --svg " + (folder / "plan.svg"));
+  CHECK(plan.out.find("Memory plan") != std::string::npos);
+  CHECK(slurp(folder / "plan.svg").rfind("<svg", 0) == 0);
+
+  const Outcome compared = folder.heed("compare " + kDemo + "digits.onnx " + model + " --json");
+  INFO(compared.err);
+  REQUIRE(compared.code == 0);
+  CHECK(Json::parse(compared.out)["outputs"][0]["snr_db"] > 20);
+}
+
+TEST_CASE("bad usage exits with 2, help and version with 0") {
+  const Folder folder;
+  CHECK(folder.heed("").code == 2);
+  CHECK(folder.heed("dance").code == 2);
+  CHECK(folder.heed("run").code == 2);
+  CHECK(folder.heed("bench x.heed --threads 0").code == 2);
+  CHECK(folder.heed("--version").out.rfind("heed ", 0) == 0);
+  for (const char* command : {"convert", "run", "bench", "inspect", "compare"}) {
+    const Outcome help = folder.heed(std::string(command) + " --help");
+    CHECK(help.code == 0);
+    CHECK(help.out.size() > 200);
+  }
+}
+
+TEST_CASE("a source that cannot be converted is named with the reason, and no file is left") {
+  const Folder folder;
+  const auto convert = [&](const std::string& source) {
+    return folder.heed("convert " + source + " -o " + (folder / "out.heed") +
+                       " --random-samples 1");
+  };
+  check_fails(convert(folder / "none.onnx"), {"none.onnx"});
+  const std::string whole = slurp(kDemo + "digits.onnx");
+  for (const size_t size : {size_t{0}, size_t{1}, whole.size() / 3, whole.size() - 1}) {
+    spill(folder / "cut.onnx", whole.substr(0, size));
+    INFO(size << " bytes");
+    check_fails(convert(folder / "cut.onnx"), {"cut.onnx"});
+  }
+  spill(folder / "text.onnx", "this is a letter to a friend, not a model");
+  check_fails(convert(folder / "text.onnx"), {"text.onnx"});
+  spill(folder / "picture.onnx", slurp(kDemo + "digits.png"));
+  check_fails(convert(folder / "picture.onnx"), {"picture.onnx"});
+  CHECK_FALSE(fs::exists(folder / "out.heed"));
+  CHECK_FALSE(fs::exists(folder / "out.heed.part"));
+}
+
+TEST_CASE("all unknown ops are reported at once, with name, type and attributes") {
+  const Folder folder;
+  heed::test::OnnxModel model;
+  model.graph.input("x", {1, 4, 64});
+  model.graph.node("Teleport", {"x"}, "a", {{"speed", 9}});
+  model.graph.node("Levitate", {"a"}, "y");
+  model.graph.output("y", {1, 4, 64});
+  spill(folder / "odd.onnx", model.bytes());
+  const std::string out = folder / "odd.heed";
+  check_fails(folder.heed("convert " + (folder / "odd.onnx") + " -o " + out),
+              {"Teleport", "speed", "Levitate"});
+  CHECK_FALSE(fs::exists(out));
+}
+
+TEST_CASE("NaN weights are refused by name, a row of zero weights is fine") {
+  const Folder folder;
+  const auto layer = [&](float special, bool whole_row) {
+    heed::test::OnnxModel model;
+    std::vector<float> weights(64 * 64);
+    for (size_t i = 0; i < weights.size(); ++i)
+      weights[i] = static_cast<float>(i % 13) * 0.1f - 0.6f;
+    for (size_t k = 0; k < (whole_row ? 64u : 1u); ++k) weights[k * 64 + 5] = special;
+    model.graph.input("x", {1, 4, 64});
+    model.graph.weight("layer.weight", {64, 64}, weights);
+    model.graph.node("MatMul", {"x", "layer.weight"}, "y");
+    model.graph.output("y", {1, 4, 64});
+    spill(folder / "layer.onnx", model.bytes());
+    return folder.heed("convert " + (folder / "layer.onnx") + " -o " + (folder / "layer.heed") +
+                       " --json");
+  };
+  check_fails(layer(std::numeric_limits<float>::quiet_NaN(), false), {"layer.weight"});
+  CHECK_FALSE(fs::exists(folder / "layer.heed"));
+  check_fails(layer(std::numeric_limits<float>::infinity(), false), {"'y'", "infinite"});
+  const Outcome zeros = layer(0.0f, true);
+  INFO(zeros.err);
+  CHECK(zeros.code == 0);
+  CHECK(Json::parse(zeros.out)["outputs"][0]["snr_db"] > 30);
+}
+
+TEST_CASE("a failed conversion leaves an older file as it was") {
+  const Folder folder;
+  spill(folder / "out.heed", "the old file");
+  spill(folder / "bad.onnx", "no model");
+  check_fails(folder.heed("convert " + (folder / "bad.onnx") + " -o " + (folder / "out.heed")),
+              {"bad.onnx"});
+  CHECK(slurp(folder / "out.heed") == "the old file");
+  CHECK(folder.files() == 2);
+}
+
+TEST_CASE("a .heed file that is none, or newer, or damaged is refused with a sentence") {
+  const Folder folder;
+  const std::string model = folder.demo("digits"), bytes = slurp(model);
+  const auto run = [&](const std::string& content) {
+    spill(folder / "bad.heed", content);
+    return folder.heed("run " + (folder / "bad.heed") + " " + kDemo + "digits.png");
+  };
+  check_fails(folder.heed("run " + (folder / "none.heed") + " " + kDemo + "digits.png"),
+              {"none.heed"});
+  for (const size_t size : {size_t{0}, size_t{3}, size_t{64}, bytes.size() / 2, bytes.size() - 1}) {
+    INFO(size << " bytes");
+    check_fails(run(bytes.substr(0, size)), {"bad.heed"});
+  }
+  std::string wrong_magic = bytes;
+  wrong_magic.replace(8, 4, "TFL3");
+  check_fails(run(wrong_magic), {"bad.heed"});
+  check_fails(run(std::string(4096, 'x')), {"bad.heed"});
+}
+
+TEST_CASE("sounds of another rate are resampled; empty ones and what is no sound are refused") {
+  const Folder folder;
+  const std::string model = folder.demo("keywords");
+  spill(folder / "fast.wav", little_wav(44100, 44100));
+  CHECK(folder.heed("run " + model + " " + (folder / "fast.wav")).code == 0);
+  spill(folder / "empty.wav", little_wav(16000, 0));
+  check_fails(folder.heed("run " + model + " " + (folder / "empty.wav")),
+              {"empty.wav", "no samples"});
+  check_fails(folder.heed("run " + model + " " + kDemo + "digits.png"),
+              {"digits.png", "not a wav"});
+  check_fails(folder.heed("run " + model + " " + (folder / "none.wav")), {"none.wav"});
+  const Outcome mixed =
+      folder.heed("run " + model + " " + (folder / "empty.wav") + " " + kDemo + "keywords.wav");
+  CHECK(mixed.code == 1);
+  CHECK(mixed.out.find("right") != std::string::npos);
+  CHECK(mixed.err.find("1 of 2") != std::string::npos);
+}
+
+TEST_CASE("what is no picture is refused, and so is a file for a model without a task") {
+  const Folder folder;
+  const std::string model = folder.demo("digits");
+  spill(folder / "letter.png", "hello");
+  check_fails(folder.heed("run " + model + " " + (folder / "letter.png")),
+              {"letter.png", "not a picture"});
+  const std::string bare = folder / "bare.heed";
+  REQUIRE(folder.heed("convert " + kDemo + "digits.onnx -o " + bare + " --random-samples 0").code ==
+          0);
+  check_fails(folder.heed("run " + bare + " " + kDemo + "digits.png"),
+              {"bare.heed", "--task", "--input"});
+  check_fails(folder.heed("run " + bare), {"--input"});
+}
+
+TEST_CASE("an instruction set that is not known or not here is named") {
+  const Folder folder;
+  const std::string model = folder.demo("digits");
+  check_fails(folder.heed("run " + model + " " + kDemo + "digits.png --isa sparc"), {"sparc"});
+}
