@@ -63,7 +63,8 @@ struct Result {
 
 template <class T>
 bool same_bytes(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+  if (a.size() != b.size()) return false;
+  return a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 bool same(const Result& a, const Result& b) {
   return same_bytes(a.keys, b.keys) && same_bytes(a.values, b.values) && same_bytes(a.y, b.y) &&
