@@ -32,6 +32,7 @@ struct Part {
   graph::Graph fused;
   passes::PassReport passes;
   PrecisionPlan precision;
+  std::set<std::string> general;  // names of nodes that became general ops
   std::vector<InputValues> samples;
 };
 
@@ -164,8 +165,10 @@ void describe_parts(const std::vector<Part>& parts, const FileModel& file, Conve
     entry.ops = count_ops(*file.model.entry_points[i]);
     report->entries.push_back(entry);
     for (const std::string& note : part.imported.notes) report->notes.push_back(note);
-    for (const passes::GeneralNode& node : part.passes.general())
-      report->general.push_back({entry.name, node.node, node.op, node.why});
+    for (const passes::GeneralNode& node : part.passes.general()) {
+      if (part.general.count(node.node) != 0)
+        report->general.push_back({entry.name, node.node, node.op, node.why});
+    }
     for (const auto& [id, precision] : part.precision) {
       if (!precision.int8)
         report->kept_float.push_back(part.fused.node(id).name + " (" + precision.why + ")");
@@ -206,7 +209,8 @@ FileModel lower_all(std::vector<Part>& parts, const PrecisionRules& rules) {
   file.model.provenance = std::make_unique<fb::ProvenanceT>();
   for (Part& part : parts) {
     part.precision = choose_precision(part.fused, rules);
-    lower(part.fused, part.source.entry_point, part.precision, file);
+    const auto general = lower(part.fused, part.source.entry_point, part.precision, file);
+    part.general = {general.begin(), general.end()};
   }
   drop_unused_tensors(file);
   return file;

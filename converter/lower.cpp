@@ -109,7 +109,10 @@ void Lowering::lower_node(NodeId id) {
                               (lower_unary(node) || lower_binary(node) || lower_move(node) ||
                                lower_matmul(node) || lower_reduce(node) ||
                                lower_normalization(node));
-  if (!done) unsupported(node, "no op of the engine computes it");
+  if (!done)
+    unsupported(node, "no op of the engine computes it");
+  else if (node.domain.empty())
+    general_nodes_.push_back(node.name);
 }
 
 // --- values and their memory -------------------------------------------------------------------
@@ -256,11 +259,11 @@ void Lowering::finish_outputs() {
   }
 }
 
-void lower(const Graph& graph, const std::string& name, const PrecisionPlan& precision,
-           FileModel& file) {
+std::vector<std::string> lower(const Graph& graph, const std::string& name,
+                               const PrecisionPlan& precision, FileModel& file) {
   Lowering lowering(graph, precision, file);
-  file.model.entry_points.push_back(
-      std::make_unique<fb::EntryPointT>(lowering.run(name)));
+  file.model.entry_points.push_back(std::make_unique<fb::EntryPointT>(lowering.run(name)));
+  return lowering.general_nodes();
 }
 
 }  // namespace heed

@@ -11,10 +11,11 @@
 
 namespace heed {
 
-/// Adds `graph` (fused, every shape known) as entry point `name`. Throws one ConvertError that
-/// lists every node the engine has no op for: name, type, attributes, reason.
-void lower(const graph::Graph& graph, const std::string& name, const PrecisionPlan& precision,
-           FileModel& file);
+/// Adds `graph` (fused, every shape known) as entry point `name`. Gives the names of the nodes that
+/// became general ops, the others having become part of a fused one or no op at all. Throws one
+/// ConvertError that lists every node the engine has no op for: name, type, attributes, reason.
+std::vector<std::string> lower(const graph::Graph& graph, const std::string& name,
+                               const PrecisionPlan& precision, FileModel& file);
 
 /// Suffix of the names of int8 tensors: "<value>:q8" holds the rows of <value>.
 inline constexpr const char* kQ8Suffix = ":q8";

@@ -59,10 +59,12 @@ void Lowering::lower_chain(const Chain& chain) {
     // Alone, an Add is a Binary op; with a norm or int8 rows to make it is a Rows op.
     const bool alone = chain.norm == kNoNode &&
                        demands_.q8(aliases_.rows_root(chain.result())).empty();
-    if (alone)
+    if (alone) {
       lower_binary(core);
-    else
+      general_nodes_.push_back(core.name);
+    } else {
       lower_rows(chain);
+    }
   } else if (chain.per_batch) {
     lower_linear_per_batch(chain);
   } else {

@@ -58,6 +58,8 @@ class Lowering {
   Lowering(const graph::Graph& graph, const PrecisionPlan& precision, FileModel& file);
 
   fb::EntryPointT run(const std::string& entry_point);
+  /// After run(): the nodes that became general ops.
+  const std::vector<std::string>& general_nodes() const { return general_nodes_; }
 
  private:
   // lower.cpp: values and their memory
@@ -157,7 +159,7 @@ class Lowering {
     int64_t first_element = 0;
   };
   std::vector<Place> places_;                           // by value: written into a concat's result
-  std::vector<std::string> faults_;
+  std::vector<std::string> faults_, general_nodes_;
 };
 
 DataType data_type(graph::DType type);

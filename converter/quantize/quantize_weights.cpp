@@ -57,7 +57,7 @@ void require_finite(const graph::Constant& constant, const std::string& label) {
   if (bad == constant.f32.end()) return;
   throw ConvertError(
       std::string("element ") + std::to_string(bad - constant.f32.begin()) +
-          (std::isnan(*bad) ? " is not a number" : " is infinite"),
+          (std::isnan(*bad) ? " is NaN" : " is infinite"),
       "weights '" + label + "'", "Export the model again from a checkpoint with finite weights");
 }
 

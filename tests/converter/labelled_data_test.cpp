@@ -16,6 +16,7 @@
 #include "models/image/image_file.h"
 #include "models/image_classifier.h"
 #include "models/sound_classifier.h"
+#include "tests/support/npz.h"
 #include "tests/support/test_models.h"
 
 namespace {
@@ -41,7 +42,8 @@ std::vector<Fields> table(const std::string& path, char mark) {
 class Converted {
  public:
   Converted(const std::string& source, const std::string& task, heed::ConvertOptions options = {})
-      : path_((std::filesystem::temp_directory_path() / ("heed_labelled_" + task + ".heed"))) {
+      : path_(std::filesystem::temp_directory_path() /
+              ("heed_labelled_" + task + (options.keep_float.empty() ? "" : "_float") + ".heed")) {
     const std::string task_path =
         std::string(HEED_SOURCE_DIR) + "/tests/models/tasks/" + task + ".json";
     std::ifstream file(task_path);
@@ -62,6 +64,7 @@ class Converted {
     std::filesystem::remove(path_);
   }
   const heed_model* get() const { return model_.get(); }
+  const heed::Model& model() const { return model_; }
   std::string label(size_t index) const { return model_.label(static_cast<int32_t>(index)); }
 
  private:
@@ -133,4 +136,73 @@ TEST_CASE("ViT-Tiny in int8 names 400 pictures as well as the float model") {
   REQUIRE(pictures == 400);
   INFO(right << " right, 275 in float");
   CHECK(right >= 275 - 3);
+}
+
+TEST_CASE("The MNIST ViT in int8 reads 10,000 digits as well as the float model") {
+  const Converted vit(test_model("mnist_vit/mnist_vit.onnx"), "mnist_vit");
+  const std::vector<uint8_t> pixels = read_gzip(test_model("mnist_vit/t10k-images-idx3-ubyte.gz"));
+  const std::vector<uint8_t> labels = read_gzip(test_model("mnist_vit/t10k-labels-idx1-ubyte.gz"));
+  REQUIRE(pixels.size() == 16 + 10000 * 784);
+  std::ifstream recorded_file(test_model("mnist_vit/golden_pred_10000.txt"));
+  std::string recorded;
+  recorded_file >> recorded;
+  REQUIRE(recorded.size() == 10000);
+  heed::Session session;
+  REQUIRE(session.create(vit.model()) == heed::Status::ok);
+  int right = 0, same = 0;
+  for (size_t n = 0; n < 10000; ++n) {
+    const auto input = session.input<float>();
+    for (size_t i = 0; i < 784; ++i) {
+      const float v = pixels[16 + n * 784 + i];
+      input[i] = (v / 255.0f - 0.1307f) / 0.3081f;
+    }
+    REQUIRE(session.run() == heed::Status::ok);
+    const auto logits = session.output<float>();
+    const size_t digit = best({logits.begin(), logits.end()});
+    if (digit == labels[8 + n]) ++right;
+    if (digit == static_cast<size_t>(recorded[n] - '0')) ++same;
+  }
+  INFO(right << " right (9794 in float), " << same << " as recorded");
+  CHECK(right >= 9794 - 10);
+  CHECK(same >= 9950);
+}
+
+TEST_CASE("Silero in int8 decides as the float model on recorded and on real chunks") {
+  heed::ConvertOptions options;
+  options.shapes["input"] = {1, 4000};
+  const Converted vad(test_model("silero_vad/model_mini.onnx"), "silero_vad", options);
+  options.keep_float = {"*"};
+  const Converted exact(test_model("silero_vad/model_mini.onnx"), "silero_vad", options);
+  heed::Session session, float_session;
+  REQUIRE(session.create(vad.model()) == heed::Status::ok);
+  REQUIRE(float_session.create(exact.model()) == heed::Status::ok);
+  const auto speech = [](heed::Session& s, const heed::Sound& sound, size_t begin) {
+    const auto input = s.input<float>();
+    for (size_t i = 0; i < 4000; ++i)
+      input[i] = begin + i < sound.samples.size() ? sound.samples[begin + i] : 0.0f;
+    REQUIRE(s.run() == heed::Status::ok);
+    return s.output<float>()[1];
+  };
+  const heed::Sound jfk = sound(test_model("whisper_tiny_en/jfk.wav"));
+  int chunks = 0, same = 0;
+  for (const Fields& row : table(test_model("silero_vad/golden_mini_jfk.csv"), ',')) {
+    if (row[0] == "start_sample") continue;
+    const auto begin = static_cast<size_t>(std::atoll(row[0].c_str()));
+    const float recorded = std::strtof(row[2].c_str(), nullptr);
+    CHECK(std::abs(speech(float_session, jfk, begin) - recorded) < 1e-3f);
+    ++chunks;
+    if ((speech(session, jfk, begin) > 0.5f) == (recorded > 0.5f)) ++same;
+  }
+  REQUIRE(chunks == 87);
+  for (const Fields& row : table(test_model("gsc12/labels.tsv"), '\t')) {
+    if (row[1] != "yes" && row[1] != "right" && row[1] != "_silence_") continue;
+    const heed::Sound clip = sound(test_model("gsc12/" + row[0]));
+    for (size_t begin = 0; begin + 4000 <= clip.samples.size(); begin += 2000) {
+      ++chunks;
+      if ((speech(session, clip, begin) > 0.5f) == (speech(float_session, clip, begin) > 0.5f))
+        ++same;
+    }
+  }
+  INFO(same << " of " << chunks << " chunks decided alike");
+  CHECK(same >= 0.99 * chunks);
 }

@@ -66,3 +66,24 @@ heed::Npy read_npz(const std::string& path, const std::string& name) {
   FAIL("no member " << name);
   return {};
 }
+
+std::vector<uint8_t> read_gzip(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  const std::vector<char> bytes{std::istreambuf_iterator<char>(in), {}};
+  INFO(path);
+  REQUIRE(bytes.size() > 18);
+  REQUIRE(std::memcmp(bytes.data(), "\x1f\x8b\x08", 3) == 0);
+  constexpr size_t kHeader = 10;
+  size_t at = kHeader;
+  constexpr size_t kHasName = 8;
+  if ((number(bytes, 3, 1) & kHasName) != 0) {
+    while (bytes.at(at) != 0) ++at;
+    ++at;
+  }
+  std::vector<uint8_t> plain(number(bytes, bytes.size() - 4, 4));
+  REQUIRE(stbi_zlib_decode_noheader_buffer(
+              reinterpret_cast<char*>(plain.data()), static_cast<int>(plain.size()),
+              bytes.data() + at, static_cast<int>(bytes.size() - at - 8)) ==
+          static_cast<int>(plain.size()));
+  return plain;
+}
