@@ -204,6 +204,9 @@ TEST_CASE("Attention out of one merged tensor equals attention out of three") {
   attributes["k_column"] = int64_t{6};
   attributes["v_column"] = int64_t{12};
   CHECK(apply({"heed:Attention", {merged, merged, merged}, attributes})[0].f32 == apart.f32);
+  const Attributes windowed = {{"q_num_heads", int64_t{2}}, {"kv_num_heads", int64_t{2}},
+                               {"left_window_size", int64_t{2}}};
+  CHECK_THROWS_AS(apply({"Attention", {q, k, v}, windowed, 1, 25}), ConvertError);
   // The ops of ONNX and of com.microsoft say the same.
   const Attributes onnx = {{"q_num_heads", int64_t{2}}, {"kv_num_heads", int64_t{2}},
                            {"scale", 0.7f}};

@@ -304,6 +304,14 @@ TEST_CASE("Pads fill with a value, the edge or the mirrored inside, and cut wher
                   ConvertError);
 }
 
+TEST_CASE("A dropout passes everything on, with a mask of ones, unless it is training") {
+  const Constant x = floats({2}, {1, 2});
+  const auto y = apply({"Dropout", {x, floats({}, {0.5f})}, {}, 2});
+  check_floats(y[0], {2}, {1, 2});
+  check_ints(y[1], {2}, {1, 1});
+  CHECK_THROWS_AS(apply({"Dropout", {x, floats({}, {0.5f}), booleans({}, {1})}}), ConvertError);
+}
+
 TEST_CASE("Triangles keep one side of any diagonal") {
   const Constant x = floats({2, 3}, {1, 2, 3, 4, 5, 6});
   check_floats(apply({"Trilu", {x}})[0], {2, 3}, {1, 2, 3, 0, 5, 6});

@@ -58,6 +58,9 @@ void infer_attention(OpCall& call) {
   call.need(!call.has(4) && !call.has(5) && !call.has(6), "key-value caches are not supported");
   call.need(!call.wants(1) && !call.wants(2) && !call.wants(3),
             "only the first output is supported");
+  call.need(call.node.int_or("left_window_size", -1) < 0 &&
+                call.node.int_or("right_window_size", -1) < 0,
+            "sliding windows are not supported");
   if (call.has(3)) {
     const Shape scores = {s.q.batch, s.q.heads, s.q.rows, s.k.rows};
     call.need(broadcast_shapes(call, call.shape(3), scores) == scores,

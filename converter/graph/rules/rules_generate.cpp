@@ -113,9 +113,10 @@ void evaluate_range(OpCall& call) {
 
 void infer_eye_like(OpCall& call) {
   call.need_rank(0, 2);
-  const int64_t type = call.node.int_or("dtype", 1);
+  const int64_t type = call.node.int_or("dtype", 0);  // of ONNX; absent: as the operand's
   const bool floats = type == 1 || type == 10 || type == 11 || type == 16;
-  call.result(0, floats ? DType::f32 : DType::i64, call.shape(0));
+  const DType made = type == 0 ? call.in(0).dtype : floats ? DType::f32 : DType::i64;
+  call.result(0, made, call.shape(0));
 }
 
 void evaluate_eye_like(OpCall& call) {

@@ -250,6 +250,7 @@ void evaluate_depth_to_space(OpCall& call) {
 void infer_space_to_depth(OpCall& call) {
   const int64_t b = block_size(call);
   const Shape& x = call.shape(0);
+  call.need(call.node.string_or("mode", "DCR") == "DCR", "only mode DCR is supported");
   call.need(x[2] % b == 0 && x[3] % b == 0, "the picture does not divide by blocksize");
   call.result(0, call.in(0).dtype, {x[0], x[1] * b * b, x[2] / b, x[3] / b});
 }

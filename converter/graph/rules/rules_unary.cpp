@@ -234,6 +234,7 @@ void evaluate_identity(OpCall& call) {
 }
 
 void infer_dropout(OpCall& call) {  // inference: the identity, and a mask of ones
+  call.need(call.constant_scalar(2, 0.0f) == 0.0f, "training mode is not supported");
   call.same_as(0);
   call.result(1, DType::boolean, call.shape(0));
 }
