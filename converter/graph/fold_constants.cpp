@@ -7,6 +7,7 @@
 #include "converter/graph/infer_shapes.h"
 #include "converter/graph/op_rules.h"
 #include "converter/graph/print_graph.h"
+#include "converter/graph/respell.h"
 
 namespace heed::graph {
 namespace {
@@ -32,7 +33,7 @@ class Folder {
 
   void run() {
     do {
-      inlined_ = false;
+      changed_ = false;
       sort_or_throw();
       graph_.remove_dead();
       FaultList faults;
@@ -41,10 +42,10 @@ class Folder {
         if (graph_.node(id).dead || faults.reaches(graph_, id)) continue;
         faults.attempt(graph_, id, [&] { visit(id); });
       }
-      // A branch that was inlined may settle what looked like a fault after it.
-      if (!inlined_) faults.report();
+      // What has been added may settle what looked like a fault after it.
+      if (!changed_) faults.report();
       graph_.remove_dead();
-    } while (inlined_);
+    } while (changed_);
     sort_or_throw();
     drop_unused_constants();
   }
@@ -65,21 +66,22 @@ class Folder {
     if (graph_.node(id).is("If") && inline_branch(id)) return;
     infer_node(graph_, id);
     if (fold(id)) return;
-    modernize(id);
-    drop_no_op(id);
+    if (respell(graph_, id)) {
+      changed_ = true;
+    } else {
+      drop_no_op(id);
+    }
   }
 
   bool fold(NodeId id);
   bool worth_folding(const OpCall& call) const;
   void drop_no_op(NodeId id);
-  void modernize(NodeId id);
-  ValueId reshape(ValueId from, const Shape& shape, const std::string& name);
   bool inline_branch(NodeId id);
   void copy_branch(const Graph& branch, const Node& from, const std::vector<ValueId>& captures);
 
   Graph& graph_;
   int64_t budget_;  // elements that folding may still make
-  bool inlined_ = false;
+  bool changed_ = false;
 };
 
 bool Folder::worth_folding(const OpCall& call) const {
@@ -179,54 +181,6 @@ void Folder::drop_no_op(NodeId id) {
   graph_.take_output(producer, index, to);
 }
 
-/// Spells what older opsets meant in today's words, so that later passes meet one spelling.
-void Folder::modernize(NodeId id) {
-  Node& node = graph_.node(id);
-  if (node.is("CastLike")) {
-    const DType type = graph_.value(node.inputs[1]).dtype;
-    node.attributes["to"] = int64_t{type == DType::f32 ? 1 : type == DType::boolean ? 9 : 7};
-    node.op = "Cast";
-    graph_.set_input(id, 1, kNoValue);
-    graph_.node(id).inputs.resize(1);
-    return;
-  }
-  const bool joint = graph_.opset != 0 && graph_.opset < 13;
-  if (!joint || !(node.is("Softmax") || node.is("LogSoftmax"))) return;
-  const Shape shape = *graph_.value(node.inputs[0]).shape;
-  const int64_t rank = static_cast<int64_t>(shape.size()), given = node.int_or("axis", 1);
-  const int64_t axis = given < 0 ? given + rank : given;
-  node.attributes["axis"] = int64_t{-1};
-  if (axis == rank - 1) return;
-  // The dimensions from `axis` on are normalised together: as one, between two reshapes.
-  Shape rows(shape.begin(), shape.begin() + axis);
-  rows.push_back(element_count(Shape(shape.begin() + axis, shape.end())));
-  const ValueId from = node.inputs[0], to = node.outputs[0];
-  const std::string name = node.name;
-  const ValueId joined = reshape(from, rows, name + "/joined");
-  const ValueId made = graph_.add_value(name + "/rows", DType::f32, rows);
-  graph_.set_input(id, 0, joined);
-  const ValueId apart = reshape(made, shape, name + "/apart");
-  graph_.take_output(graph_.value(apart).producer, 0, to);
-  graph_.take_output(id, 0, made);
-}
-
-ValueId Folder::reshape(ValueId from, const Shape& shape, const std::string& name) {
-  Constant target;
-  target.dtype = DType::i64;
-  target.shape = {static_cast<int64_t>(shape.size())};
-  target.i64 = shape;
-  Node node;
-  node.op = "Reshape";
-  node.name = name;
-  node.attributes["allowzero"] = int64_t{1};
-  node.inputs = {from, graph_.add_constant(name + "/shape",
-                                           std::make_shared<const Constant>(std::move(target)))};
-  node.outputs = {graph_.add_value(name, graph_.value(from).dtype, shape)};
-  const ValueId made = node.outputs[0];
-  graph_.add_node(std::move(node));
-  return made;
-}
-
 bool Folder::inline_branch(NodeId id) {
   const Node node = graph_.node(id);  // a copy: adding nodes moves them
   const Constant* condition = node.inputs.empty() ? nullptr : graph_.constant(node.inputs[0]);
@@ -243,7 +197,7 @@ bool Folder::inline_branch(NodeId id) {
   }
   graph_.erase(id);
   copy_branch(**branch, node, {node.inputs.begin() + 1, node.inputs.end()});
-  inlined_ = true;
+  changed_ = true;
   return true;
 }
 

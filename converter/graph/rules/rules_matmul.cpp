@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "converter/graph/rules/einsum_terms.h"
 #include "converter/graph/rules/float_math.h"
 #include "converter/graph/rules/rule_families.h"
 #include "converter/graph/rules/walk.h"
@@ -162,25 +163,8 @@ struct EinsumPlan {
   }
 };
 
-constexpr char kEllipsisLast = '~';  // an ellipsis' last dimension; '}' is the one before
-
-/// "...ij" with `rank` dimensions as single labels.
-std::string expand_ellipsis(const OpCall& call, std::string term, size_t rank) {
-  const size_t dots = term.find("...");
-  if (dots == std::string::npos) return term;
-  call.need(rank + 3 >= term.size(), "the equation has more labels than the operand dimensions");
-  const size_t hidden = rank + 3 - term.size();
-  call.need(hidden <= 4, "an ellipsis stands for too many dimensions");
-  std::string filled;
-  for (size_t i = 0; i < hidden; ++i) {
-    filled += static_cast<char>(kEllipsisLast - static_cast<char>(hidden - 1 - i));
-  }
-  return term.replace(dots, 3, filled);
-}
-
 void add_operand(const OpCall& call, EinsumPlan& plan, size_t operand, const std::string& term) {
   const Shape& shape = call.shape(operand);
-  call.need(term.size() == shape.size(), "the equation does not fit an operand's dimensions");
   const std::vector<int64_t> strides = row_strides(shape);
   for (size_t i = 0; i < term.size(); ++i) {
     EinsumLabel& label = plan.label(term[i]);
@@ -193,51 +177,14 @@ void add_operand(const OpCall& call, EinsumPlan& plan, size_t operand, const std
   }
 }
 
-/// The output where the equation names none: the ellipsis, then all labels used once, sorted.
-std::string implicit_output(const EinsumPlan& plan, const std::string& terms) {
-  std::string dots, once;
-  for (const EinsumLabel& label : plan.labels) {
-    const bool hidden = label.name > 'z';
-    if (hidden) dots += label.name;
-    if (!hidden && std::count(terms.begin(), terms.end(), label.name) == 1) once += label.name;
-  }
-  std::sort(dots.begin(), dots.end());
-  std::sort(once.begin(), once.end());
-  return dots + once;
-}
-
 EinsumPlan einsum_plan(const OpCall& call) {
-  std::string equation = call.node.string_or("equation", "");
-  equation.erase(std::remove(equation.begin(), equation.end(), ' '), equation.end());
-  const size_t arrow = equation.find("->");
-  const std::string left = equation.substr(0, arrow);
-  const size_t comma = left.find(',');
-  const size_t operands = comma == std::string::npos ? 1 : 2;
-  call.need(call.operands.size() == operands && left.find(',', comma + 1) == std::string::npos,
-            "only equations of one or two operands are supported");
-  for (size_t i = 0; i < operands; ++i) call.need_dtype(i, DType::f32);
+  const EinsumTerms terms = einsum_terms(call);
   EinsumPlan plan;
-  std::string terms;
-  size_t hidden_max = 0;
-  for (size_t i = 0; i < operands; ++i) {
-    const std::string term = i == 0 ? left.substr(0, comma) : left.substr(comma + 1);
-    const std::string full = expand_ellipsis(call, term, call.shape(i).size());
-    if (full != term) hidden_max = std::max(hidden_max, full.size() + 3 - term.size());
-    add_operand(call, plan, i, full);
-    terms += full;
+  for (size_t i = 0; i < terms.operands.size(); ++i) {
+    call.need_dtype(i, DType::f32);
+    add_operand(call, plan, i, terms.operands[i]);
   }
-  if (arrow == std::string::npos) {
-    plan.output = implicit_output(plan, terms);
-  } else {
-    std::string out = equation.substr(arrow + 2);
-    const size_t shown = out.size() - (out.find("...") == std::string::npos ? 0 : 3);
-    plan.output = expand_ellipsis(call, out, shown + hidden_max);
-  }
-  for (char name : plan.output) {
-    call.need(terms.find(name) != std::string::npos, "the output names an unknown label");
-    call.need(std::count(plan.output.begin(), plan.output.end(), name) == 1,
-              "the output names a label twice");
-  }
+  plan.output = terms.output;
   return plan;
 }
 
