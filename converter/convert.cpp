@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "converter/graph/convert_error.h"
+#include "converter/graph/fused_ops.h"
 #include "converter/import_source.h"
 #include "converter/lower.h"
 #include "converter/measure.h"
@@ -302,6 +303,18 @@ double worst_output_snr(const ConvertReport& report) {
   return worst;
 }
 
+/// Whether a stored tensor is what the op of a node makes: its output, or that of the residual add
+/// or norm that its epilogue took along.
+bool makes(const graph::Graph& graph, const graph::Node& node, const std::string& tensor) {
+  if (graph.value(node.outputs[0]).name == tensor) return true;
+  const auto& users = graph.value(node.outputs[0]).users;
+  return std::any_of(users.begin(), users.end(), [&](graph::NodeId id) {
+    const graph::Node& user = graph.node(id);
+    return (user.is("Norm", graph::kFusedDomain) || user.is("Add")) &&
+           graph.value(user.outputs[0]).name == tensor;
+  });
+}
+
 /// Layers whose own output is worst and that are int8 still: the next to be kept float.
 std::vector<std::string> worst_int8_layers(const std::vector<Part>& parts,
                                            const ConvertReport& report, size_t count) {
@@ -311,8 +324,8 @@ std::vector<std::string> worst_int8_layers(const std::vector<Part>& parts,
       if (part.source.entry_point != layer.entry_point) continue;
       for (const auto& [id, precision] : part.precision) {
         const graph::Node& node = part.fused.node(id);
-        const bool makes = part.fused.value(node.outputs[0]).name == layer.tensor;
-        if (precision.int8 && makes && names.size() < count) names.push_back(node.name);
+        if (precision.int8 && names.size() < count && makes(part.fused, node, layer.tensor))
+          names.push_back(node.name);
       }
     }
   }
