@@ -13,5 +13,8 @@ if(NOT Catch2_FOUND)
     add_subdirectory(${CATCH2_SOURCE} ${CMAKE_BINARY_DIR}/catch2 EXCLUDE_FROM_ALL)
   endfunction()
   heed_build_catch2()
+  # Its headers are not held to our warnings.
+  get_target_property(catch2_headers Catch2 INTERFACE_INCLUDE_DIRECTORIES)
+  set_target_properties(Catch2 PROPERTIES INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${catch2_headers}")
   list(APPEND CMAKE_MODULE_PATH ${CATCH2_SOURCE}/extras)
 endif()

@@ -91,6 +91,7 @@ function(heed_build_xnnpack)
   set(PTHREADPOOL_SOURCE_DIR ${PTHREADPOOL_SOURCE_DIR} CACHE PATH "" FORCE)
   set(FXDIV_SOURCE_DIR ${FXDIV_SOURCE_DIR} CACHE PATH "" FORCE)
   set(FP16_SOURCE_DIR ${FP16_SOURCE_DIR} CACHE PATH "" FORCE)
+  set(LIBM m CACHE STRING "" FORCE)  # by name: the path of libm.so does not link statically
   set(CMAKE_MESSAGE_LOG_LEVEL NOTICE)
   add_subdirectory(${XNNPACK_SOURCE} ${CMAKE_BINARY_DIR}/xnnpack EXCLUDE_FROM_ALL)
 endfunction()
