@@ -154,7 +154,8 @@ TEST_CASE("The speech detector needs a shape, and then its If and its dynamic sh
   }
   heed::Sound sound;
   std::string error;
-  REQUIRE(heed::read_wav(test_model("whisper_tiny_en/jfk.wav"), &sound, &error));
+  const std::string sound_path = test_model("whisper_tiny_en/jfk.wav");
+  REQUIRE(heed::read_wav(sound_path, &sound, &error));
   const std::vector<std::string> lines = lines_of(test_model("silero_vad/golden_mini_jfk.csv"));
   size_t windows = 0;
   for (const std::string& line : lines) {

@@ -70,14 +70,16 @@ TEST_CASE("MFCC of real clips equals the recorded features") {
   std::string error;
   REQUIRE(frontend.create(keyword_mfcc(), heed::detect_isa(), &error));
   heed::Npy golden;
-  REQUIRE(heed::read_npy(test_model("kwt1/golden_mfcc_5x98x40_f32.npy"), &golden, &error));
+  const std::string path = test_model("kwt1/golden_mfcc_5x98x40_f32.npy");
+  REQUIRE(heed::read_npy(path, &golden, &error));
   const std::vector<float> expected = golden.floats();
   std::ifstream list(test_model("kwt1/golden_files.txt"));
   size_t clip = 0;
   for (std::string name; std::getline(list, name); ++clip) {
     heed::Sound sound;
     INFO(name);
-    REQUIRE(heed::read_wav(test_model(name), &sound, &error));
+    const std::string clip_path = test_model(name);
+    REQUIRE(heed::read_wav(clip_path, &sound, &error));
     const std::vector<float> rows = compute(&frontend, sound);
     float worst = 0;
     for (size_t i = 0; i < rows.size(); ++i)
@@ -110,7 +112,8 @@ TEST_CASE("Whisper's log-mel of a recorded sentence equals the recorded one") {
   REQUIRE(frontend.create(whisper_log_mel(), heed::detect_isa(), &error));
   REQUIRE(frontend.frames() == 3000);
   heed::Sound sound;
-  REQUIRE(heed::read_wav(test_model("whisper_tiny_en/jfk.wav"), &sound, &error));
+  const std::string path = test_model("whisper_tiny_en/jfk.wav");
+  REQUIRE(heed::read_wav(path, &sound, &error));
   const std::vector<float> rows = compute(&frontend, sound);
   const std::vector<float> golden =
       read_npz(test_model("whisper_tiny_en/golden_jfk_f16.npz"), "mel").floats();

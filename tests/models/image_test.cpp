@@ -54,13 +54,15 @@ TEST_CASE("a real photograph is fitted to the very pixels that Pillow gives") {
   config.resize_shorter = 256;
   heed::Npy golden;
   std::string error;
-  REQUIRE(heed::read_npy(test_model("vit_tiny/golden_rgb_5x224x224x3_u8.npy"), &golden, &error));
+  const std::string path = test_model("vit_tiny/golden_rgb_5x224x224x3_u8.npy");
+  REQUIRE(heed::read_npy(path, &golden, &error));
   std::ifstream list(test_model("vit_tiny/golden_files.txt"));
   size_t picture = 0;
   for (std::string name; std::getline(list, name); ++picture) {
     INFO(name);
     heed::Image image;
-    REQUIRE(heed::read_image(test_model(name), 3, &image, &error));
+    const std::string picture_path = test_model(name);
+    REQUIRE(heed::read_image(picture_path, 3, &image, &error));
     const heed::Image fitted = heed::fit_image(image, config);
     REQUIRE(fitted.pixels.size() == 224 * 224 * 3);
     const uint8_t* expected = golden.bytes.data() + picture * fitted.pixels.size();

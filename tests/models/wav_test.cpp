@@ -102,7 +102,8 @@ TEST_CASE("a tone resampled from 44.1 kHz to 16 kHz stays the same tone") {
 TEST_CASE("a recorded clip is read whole") {
   heed::Sound sound;
   std::string error;
-  REQUIRE(heed::read_wav(test_model("whisper_tiny_en/jfk.wav"), &sound, &error));
+  const std::string path = test_model("whisper_tiny_en/jfk.wav");
+  REQUIRE(heed::read_wav(path, &sound, &error));
   CHECK(sound.sample_rate_hz == 16000);
   CHECK(sound.samples.size() == 176000);
 }
