@@ -23,6 +23,12 @@ function(heed_target name)
   endif()
 endfunction()
 
+# heed_runtime_target(<name>): what ships on devices throws nothing and is never unwound through.
+function(heed_runtime_target name)
+  target_compile_options(${name} PRIVATE -fno-exceptions -fno-asynchronous-unwind-tables -fno-unwind-tables
+                         $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>)
+endfunction()
+
 # heed_schema(<target> <file.fbs>): generates <build>/generated/<dir>/<name>_generated.h. Nothing
 # generated is checked in: the header must match the installed FlatBuffers exactly.
 function(heed_schema target schema)

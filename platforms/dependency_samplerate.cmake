@@ -17,7 +17,7 @@ else()
     POOL libs/libsamplerate/libsamplerate_0.2.2.orig.tar.gz 16e881487f184250deb4fcb60432d7556ab12cb58caea71ef23960aec6c0405a
     URL https://github.com/libsndfile/libsamplerate/archive/refs/tags/0.2.2.tar.gz 16e881487f184250deb4fcb60432d7556ab12cb58caea71ef23960aec6c0405a)
   file(WRITE ${CMAKE_BINARY_DIR}/generated/samplerate/config.h
-       "#define HAVE_STDBOOL_H 1\n#define ENABLE_SINC_MEDIUM_CONVERTER 1\n#define ENABLE_SINC_BEST_CONVERTER 1\n"
+       "#define HAVE_STDBOOL_H 1\n#define ENABLE_SINC_MEDIUM_CONVERTER 1\n"  # the best one's table is 1.4 MB
        "#define PACKAGE \"libsamplerate\"\n#define VERSION \"0.2.2\"\n")
   add_library(samplerate_static STATIC ${SAMPLERATE_SOURCE}/src/samplerate.c ${SAMPLERATE_SOURCE}/src/src_sinc.c
               ${SAMPLERATE_SOURCE}/src/src_linear.c ${SAMPLERATE_SOURCE}/src/src_zoh.c)
