@@ -67,7 +67,10 @@ class Carver {
   }
 
  private:
-  std::byte* take_bytes(uint64_t bytes) { return arena_.take_array<std::byte>(bytes); }
+  /// More than a pointer can reach is as much as a pointer can reach: the arena refuses both.
+  std::byte* take_bytes(uint64_t bytes) {
+    return arena_.take_array<std::byte>(static_cast<size_t>(std::min<uint64_t>(bytes, SIZE_MAX)));
+  }
 
   heed_session* take_session() {
     void* memory = arena_.take(sizeof(heed_session));

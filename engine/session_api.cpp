@@ -67,7 +67,7 @@ void heed_session_reset(heed_session* session) {
   if (session == nullptr) return;
   const DecodedModel& decoded = session->model->decoded;
   const fb::Model& table = model_table(*session->model);
-  memset(session->state, 0, table.state_bytes());
+  memset(session->state, 0, static_cast<size_t>(table.state_bytes()));
   for (int32_t i = 0; i < decoded.tensor_count; ++i) {
     const fb::Tensor& tensor = *table.tensors()->Get(static_cast<uint32_t>(i));
     if (tensor.storage() != fb::Storage::state || tensor.blob() == nullptr) continue;

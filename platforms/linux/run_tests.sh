@@ -61,7 +61,7 @@ if [ $native = no ]; then
   reuse=()
   if [ -f build/xnnpack/libXNNPACK.a ]; then  # XNNPACK is not ours to test: one build of it is enough
     reuse=(-DXNNPACK_LIBRARY="$PWD/build/xnnpack/libXNNPACK.a" -DXNNPACK_UKERNELS="$PWD/build/xnnpack/libmicrokernels-prod.a"
-           -DPTHREADPOOL_LIBRARY="$PWD/build/xnnpack/pthreadpool/libpthreadpool.a" -DCPUINFO_LIBRARY="$PWD/build/xnnpack/cpuinfo/libcpuinfo.a"
+           -DPTHREADPOOL_LIBRARY="$PWD/build/pthreadpool/libpthreadpool.a" -DCPUINFO_LIBRARY="$PWD/build/cpuinfo/libcpuinfo.a"
            -DXNNPACK_INCLUDE_DIR="$PWD/build/sources/xnnpack/include" -DPTHREADPOOL_INCLUDE_DIR="$PWD/build/sources/pthreadpool/include")
   fi
   configure build-clang -DHEED_TESTS=ON -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \

@@ -438,7 +438,7 @@ TEST_CASE("scales that are NaN or infinite are refused") {
   for (const float bad :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     TinyModel tiny = feed_forward_model();
-    const size_t offset = named(tiny, "expand.scale").blob->offset();
+    const auto offset = static_cast<size_t>(named(tiny, "expand.scale").blob->offset());
     memcpy(tiny.blobs.data() + offset + 8, &bad, sizeof bad);
     Diagnostic diagnostic;
     CHECK(open_bytes(tiny.bytes(), &diagnostic) == Status::bad_model);
