@@ -118,7 +118,8 @@ std::vector<InputShape> input_shapes(const std::vector<WireInfo>& inputs,
   if (used != options.shapes.size()) {
     std::string names;
     for (const WireInfo& info : inputs) names += " '" + std::string(info.name) + "'";
-    for (const auto& [name, shape] : options.shapes) {
+    for (const auto& entry : options.shapes) {
+      const std::string& name = entry.first;
       const bool known = std::any_of(inputs.begin(), inputs.end(),
                                      [&](const WireInfo& info) { return info.name == name; });
       if (!known) {
