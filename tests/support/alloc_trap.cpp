@@ -67,6 +67,9 @@ namespace {
 const bool works_here = true;
 }
 
+// Visible to shared libraries, whatever the program's default: else operator new, which lives in
+// one, would not see the trap.
+#pragma GCC visibility push(default)
 extern "C" {
 
 void* HEED_TRAP_NAME(malloc)(size_t bytes) {
@@ -100,6 +103,7 @@ void HEED_TRAP_NAME(free)(void* memory) {
 }
 
 }  // extern "C"
+#pragma GCC visibility pop
 
 #elif !defined(HEED_TRAP_HOOKS)
 
