@@ -3,79 +3,162 @@
 namespace heed {
 namespace {
 
+struct Eights {  // 8 inputs of two outputs each
+  int8x16_t low;
+  int8x16_t high;
+};
+
+/// Weights of V vectors, ready to multiply.
+template <int V>
+struct Weights {
+  Eights w;
+  Weights<V - 1> rest;
+};
+template <>
+struct Weights<0> {};
+
 // smmla multiplies 2 rows x 8 inputs by 8 inputs x 2 outputs. The weights' registers hold 4 outputs
-// x 4 inputs; two of them, zipped, make two of what it wants, and 6 pairs of rows share the zip.
+// x 4 inputs; two of them, zipped, make two of what it wants. All pairs of rows of a tile share the
+// zips: 2 for 24 products where it has 12 pairs and one vector, 4 where it has 6 and two.
 struct Smmla {
   struct Squares {  // row 0 of two outputs, row 1 of the same: outputs 0-1, outputs 2-3
     int32x4_t low;
     int32x4_t high;
   };
-  struct Eights {  // 8 inputs of two outputs each
-    int8x16_t low;
-    int8x16_t high;
-  };
   using Acc = Squares;
   using W = Eights;
-  using X = const uint8_t*;  // read where it is used: the registers are full
+  using X = int8x16_t;
   static constexpr int kLanes = 4;
   static constexpr int kRows = 2;
-  static constexpr int kStep = 8;
-  static constexpr ptrdiff_t kStepBytes = 16;
-  static constexpr int kAdds = 1;
-  static constexpr int kUnroll = 1;
+  static constexpr int kPairBytes = 16;  // eight inputs of two rows
+  static constexpr int kVector = kLanes * kLinearGroupK;
 
-  [[gnu::always_inline]] static inline X inputs(const uint8_t* p) { return p; }
-  [[gnu::always_inline]] static inline W weights(const int8_t* p) {
-    const int32x4_t first = vreinterpretq_s32_s8(vld1q_s8(p));
-    const int32x4_t second = vreinterpretq_s32_s8(vld1q_s8(p + kQuad));
-    return {vreinterpretq_s8_s32(vzip1q_s32(first, second)),
-            vreinterpretq_s8_s32(vzip2q_s32(first, second))};
+  // Volatile, as in linear_sdot.h.
+  template <int kAt>
+  [[gnu::always_inline]] static inline void load_pair(const void* p, int8x16_t& a, int8x16_t& b) {
+    asm volatile("ldp %q0, %q1, [%2, %3]" : "=w"(a), "=w"(b) : "r"(p), "i"(kAt));
   }
-  template <int>
-  [[gnu::always_inline]] static inline Acc dot(const Acc& acc, X p, const W& w) {
-    const int8x16_t x = vreinterpretq_s8_u8(vld1q_u8(p));
-    return {vmmlaq_s32(acc.low, x, w.low), vmmlaq_s32(acc.high, x, w.high)};
+  template <int kAt>
+  [[gnu::always_inline]] static inline void load(const void* p, int8x16_t& a) {
+    asm volatile("ldr %q0, [%1, %2]" : "=w"(a) : "r"(p), "i"(kAt));
+  }
+  [[gnu::always_inline]] static inline Eights zip(int8x16_t first, int8x16_t second) {
+    Eights eights;
+    asm volatile("zip1 %0.4s, %1.4s, %2.4s" : "=w"(eights.low) : "w"(first), "w"(second));
+    asm volatile("zip2 %0.4s, %1.4s, %2.4s" : "=w"(eights.high) : "w"(first), "w"(second));
+    return eights;
+  }
+  [[gnu::always_inline]] static inline void dot(Acc& acc, X x, const W& w) {
+    asm volatile("smmla %0.4s, %1.16b, %2.16b" : "+w"(acc.low) : "w"(x), "w"(w.low));
+    asm volatile("smmla %0.4s, %1.16b, %2.16b" : "+w"(acc.high) : "w"(x), "w"(w.high));
+  }
+
+  template <int V, int V0>
+  [[gnu::always_inline]] static inline void load_weights(Weights<V>& weights, const int8_t* p) {
+    constexpr int kAt = V0 * kVector;
+    int8x16_t first, second;
+    if constexpr (V == 1) {
+      load<kAt>(p, first);
+      load<kAt + kQuad>(p, second);
+      weights.w = zip(first, second);
+    } else {
+      int8x16_t next_first, next_second;
+      load_pair<kAt>(p, first, next_first);
+      load_pair<kAt + kQuad>(p, second, next_second);
+      weights.w = zip(first, second);
+      weights.rest.w = zip(next_first, next_second);
+      if constexpr (V > 2) load_weights<V - 2, V0 + 2>(weights.rest.rest, p);
+    }
+  }
+  template <int R0, int V0, int R, int V>
+  [[gnu::always_inline]] static inline void dots(Columns<Smmla, R, V>& columns, X x,
+                                                 const Weights<V - V0>& weights) {
+    dot(sums_at<R0>(column_at<V0>(columns)), x, weights.w);
+    if constexpr (V0 + 1 < V) dots<R0, V0 + 1>(columns, x, weights.rest);
+  }
+  /// Eight inputs of pairs R0 .. R-1.
+  template <int R0, int R, int V>
+  [[gnu::always_inline]] static inline void add_pairs(Columns<Smmla, R, V>& columns,
+                                                      const uint8_t* p, const Weights<V>& weights) {
+    X x;
+    if constexpr (R0 + 1 == R) {
+      load<R0 * kPairBytes>(p, x);
+      dots<R0, 0>(columns, x, weights);
+    } else {
+      X next;
+      load_pair<R0 * kPairBytes>(p, x, next);
+      dots<R0, 0>(columns, x, weights);
+      dots<R0 + 1, 0>(columns, next, weights);
+      if constexpr (R0 + 2 < R) add_pairs<R0 + 2>(columns, p, weights);
+    }
+  }
+  template <int R, int V>
+  [[gnu::always_inline]] static inline void add(Columns<Smmla, R, V>& columns, TileGroup& group) {
+    const uint8_t* const end = group.x + static_cast<ptrdiff_t>(2 * R) * group.width;
+    do {
+      Weights<V> weights;
+      load_weights<V, 0>(weights, group.w);
+      add_pairs<0>(columns, group.x, weights);
+      group.x += R * kPairBytes;
+      group.w += 2 * kQuad;
+    } while (group.x != end);
   }
   [[gnu::always_inline]] static inline Acc start(const int32_t*) {
     return {vdupq_n_s32(0), vdupq_n_s32(0)};
   }
-  [[gnu::always_inline]] static inline void finish_row(int32x2_t low, int32x2_t high, float x_scale,
-                                                       const float* w_scale, const float* t,
-                                                       float* y) {
-    const float32x4_t scale = vmulq_n_f32(vld1q_f32(w_scale), x_scale);
-    vst1q_f32(y, vfmaq_f32(vld1q_f32(t), vcvtq_f32_s32(vcombine_s32(low, high)), scale));
-  }
-  [[gnu::always_inline]] static inline void finish(const Acc& acc, const TileEnd& end) {
-    finish_row(vget_low_s32(acc.low), vget_low_s32(acc.high), *end.x_scale, end.w_scale, end.t,
-               end.y);
-    finish_row(vget_high_s32(acc.low), vget_high_s32(acc.high), end.x_scale[end.x_scale_step],
-               end.w_scale, end.t + end.t_step, end.y + end.y_step);
+  template <int kRow>
+  [[gnu::always_inline]] static inline int32x4_t row_of(const Acc& acc) {
+    const int64x2_t low = vreinterpretq_s64_s32(acc.low);
+    const int64x2_t high = vreinterpretq_s64_s32(acc.high);
+    return vreinterpretq_s32_s64(kRow == 0 ? vzip1q_s64(low, high) : vzip2q_s64(low, high));
   }
 };
 
-// Pairs of rows, 8 inputs of one and then 8 of the other.
+// 12 pairs of rows x 4 outputs or 6 x 8: 24 accumulators; a block of 16 outputs is four or two such
+// tiles. The models of Neoverse N2 and V1 (llvm-mca 19) take 13.1 and 6.6 cycles for 24 products, 2
+// and 4 at a time: weights that need no zip would be 8 % faster.
+constexpr int kPairsMax = 12;
+constexpr Tiles<kPairsMax, 1> kPairTiles = {2,
+                                            1,
+                                            arm_tile<Smmla, 1, 4>,
+                                            {{arm_tile<Smmla, 1, 4>},
+                                             {arm_tile<Smmla, 2, 4>},
+                                             {arm_block_tile<Smmla, 3, 2>},
+                                             {arm_block_tile<Smmla, 4, 2>},
+                                             {arm_block_tile<Smmla, 5, 2>},
+                                             {arm_block_tile<Smmla, 6, 2>},
+                                             {arm_block_tile<Smmla, 7, 1>},
+                                             {arm_block_tile<Smmla, 8, 1>},
+                                             {arm_block_tile<Smmla, 9, 1>},
+                                             {arm_block_tile<Smmla, 10, 1>},
+                                             {arm_block_tile<Smmla, 11, 1>},
+                                             {arm_block_tile<Smmla, 12, 1>}},
+                                            true};
+
+// Tile by tile; of each eight inputs, those of the first pair's two rows, of the next pair's, ..
 void copy_paired(const LinearArgs& args, int32_t pairs, ptrdiff_t k_padded, int8_t* out) {
-  for (int32_t pair = 0; pair < pairs; ++pair) {
-    const int8_t* first = args.x + 2 * pair * args.x_step;
-    const int8_t* second = first + args.x_step;
-    for (ptrdiff_t k = 0; k < k_padded; k += 8) {
-      vst1q_s8(out, vcombine_s8(vld1_s8(first + k), vld1_s8(second + k)));
-      out += 16;
+  const int8_t* x = args.x;
+  const DealtRows dealt(pairs, kPairsMax);
+  for (int32_t i = 0; i < dealt.tiles; ++i) {
+    const int32_t now = dealt.of(i);
+    for (int32_t pair = 0; pair < now; ++pair) {
+      const int8_t* const first = x + 2 * pair * args.x_step;
+      const int8_t* const second = first + args.x_step;
+      int8_t* to = out + 16 * pair;
+      for (ptrdiff_t k = 0; k < k_padded; k += 16) {
+        const int64x2_t a = vreinterpretq_s64_s8(vld1q_s8(first + k));
+        const int64x2_t b = vreinterpretq_s64_s8(vld1q_s8(second + k));
+        vst1q_s8(to, vreinterpretq_s8_s64(vzip1q_s64(a, b)));
+        vst1q_s8(to + 16 * now, vreinterpretq_s8_s64(vzip2q_s64(a, b)));
+        to += 32 * now;
+      }
     }
+    x += 2 * now * args.x_step;
+    out += 2 * now * k_padded;
   }
 }
 
-// 12 rows x 8 outputs in 24 accumulators; a block of 16 outputs is two such tiles.
-constexpr Tiles<6, 1> kPairTiles = {2,
-                                    1,
-                                    tile<Smmla, 1, 4>,
-                                    {{tile<Smmla, 1, 4>},
-                                     {block_tile<Smmla, 2, 2>},
-                                     {block_tile<Smmla, 3, 2>},
-                                     {block_tile<Smmla, 4, 2>},
-                                     {block_tile<Smmla, 5, 2>},
-                                     {block_tile<Smmla, 6, 2>}}};
-constexpr Tiles<1, 1> kRowTiles = {1, 2, tile<Sdot, 1, 8>, {{tile<Sdot, 1, 4>}}};
+constexpr Tiles<1, 1> kRowTiles = {1, 2, arm_tile<Sdot, 1, 8>, {{arm_tile<Sdot, 1, 4>}}, true};
 
 void run(const LinearArgs& args, int32_t n_begin, int32_t n_end, void* scratch) {
   const ptrdiff_t k_padded = static_cast<ptrdiff_t>(args.groups) * args.group_width;

@@ -45,6 +45,7 @@ struct TileArgs {
   ptrdiff_t y_step;
   int32_t groups;
   int32_t group_width;
+  int32_t sweep;  // tiles side by side, where Tiles::sweeps
 };
 using TileFn = void (*)(const TileArgs&);
 
@@ -208,11 +209,12 @@ struct Tiles {
   int32_t wide_blocks;
   TileFn wide;
   TileFn fn[kTimes][kBlocks];
+  bool sweeps = false;  // the tiles heed TileArgs::sweep
 };
 
 /// A tile whose last block reaches past n_end: computed aside, then only its columns are copied.
 void run_partial(TileFn fn, TileArgs a, int32_t rows, int32_t blocks, int32_t columns) {
-  alignas(64) float aside[6 * 4 * kLinearBlockN];  // the largest tiles are 6 x 64 and 12 x 16
+  alignas(64) float aside[24 * kLinearBlockN];  // the largest tiles are 6 x 64 and 24 x 16
   float* y = a.y;
   const ptrdiff_t y_step = a.y_step;
   a.y = aside;
@@ -223,13 +225,21 @@ void run_partial(TileFn fn, TileArgs a, int32_t rows, int32_t blocks, int32_t co
   }
 }
 
+/// Rows are dealt evenly: 7 rows are 4 + 3, not 6 + 1.
+struct DealtRows {
+  int32_t tiles, least, more;  // the first `more` tiles have one more than `least`
+
+  DealtRows(int32_t times, int32_t times_max)
+      : tiles((times + times_max - 1) / times_max), least(times / tiles), more(times % tiles) {}
+  int32_t of(int32_t tile) const { return tile < more ? least + 1 : least; }
+};
+
 /// All tiles of a call. `x`: `times` prepared inputs of tiles.rows rows each, x_step bytes apart.
 template <class TilesT>
 void run_tiles(const TilesT& tiles, const LinearArgs& args, const uint8_t* x, ptrdiff_t x_step,
                int32_t times, int32_t n_begin, int32_t n_end) {
   const ptrdiff_t k_padded = static_cast<ptrdiff_t>(args.groups) * args.group_width;
-  // Rows are dealt evenly: 7 rows are 4 + 3, not 6 + 1.
-  const int32_t row_tiles = (times + TilesT::times_max - 1) / TilesT::times_max;
+  const DealtRows dealt(times, TilesT::times_max);
   TileArgs a{};
   a.x_step = x_step;
   a.x_scale_step = args.x_scale_step;
@@ -242,27 +252,29 @@ void run_tiles(const TilesT& tiles, const LinearArgs& args, const uint8_t* x, pt
     const bool wide = times == 1 && (n_end - n) / kLinearBlockN >= tiles.wide_blocks;
     const int32_t some = left < TilesT::blocks_max ? left : TilesT::blocks_max;
     const int32_t blocks = wide ? tiles.wide_blocks : some;
-    const int32_t columns = n_end - n < blocks * kLinearBlockN ? n_end - n : blocks * kLinearBlockN;
+    const int32_t outputs = blocks * kLinearBlockN;
+    const bool whole = n_end - n >= outputs;
+    a.sweep = tiles.sweeps && whole && dealt.tiles == 1 ? (n_end - n) / outputs : 1;
     a.w = args.w + n * k_padded;
     a.w_scale = args.w_scale + n;
     a.w_sum = args.w_sum + n;
     a.bias = args.bias + n;
-    int32_t done = 0;
-    for (int32_t i = 0; i < row_tiles; ++i) {
-      const int32_t now = (times - done + row_tiles - i - 1) / (row_tiles - i);
-      const int32_t m = done * tiles.rows;
-      a.x = x + done * x_step;
-      a.x_scale = args.x_scale + m * args.x_scale_step;
-      a.y = args.y + m * args.y_step + n;
+    a.x = x;
+    a.x_scale = args.x_scale;
+    a.y = args.y + n;
+    for (int32_t i = 0; i < dealt.tiles; ++i) {
+      const int32_t now = dealt.of(i), rows = now * tiles.rows;
       const TileFn fn = wide ? tiles.wide : tiles.fn[now - 1][blocks - 1];
-      if (columns == blocks * kLinearBlockN) {
+      if (whole) {
         fn(a);
       } else {
-        run_partial(fn, a, now * tiles.rows, blocks, columns);
+        run_partial(fn, a, rows, blocks, n_end - n);
       }
-      done += now;
+      a.x += now * x_step;
+      a.x_scale += rows * args.x_scale_step;
+      a.y += rows * args.y_step;
     }
-    n += blocks * kLinearBlockN;
+    n += a.sweep * outputs;
   }
 }
 

@@ -1,0 +1,136 @@
+#pragma once
+// What the ARM variants of linear have in common: a tile whose loop over K each of them writes for
+// itself, instruction by instruction, and the float end of a tile. Their description D has of what
+// linear_tile.h lists only kLanes, kRows, Acc, W and start(), and
+//
+//   add(columns, group)    the products of one group of K; leaves group.x and group.w at its end
+//   row_of<i>(acc)         the sums of the i-th of kRows rows
+
+#include <arm_neon.h>
+
+#include "ops/linear/linear_tile.h"
+
+namespace heed {
+namespace {
+
+/// The sums of the tile's V0-th vector of outputs.
+template <int V0, class D, int R, int V, int At>
+[[gnu::always_inline]] inline auto& column_at(Columns<D, R, V, At>& columns) {
+  if constexpr (V0 == At) {
+    return columns.column;
+  } else {
+    return column_at<V0>(columns.rest);
+  }
+}
+/// Those of the R0-th X.
+template <int R0, class D, int R>
+[[gnu::always_inline]] inline auto& sums_at(Column<D, R>& column) {
+  if constexpr (R0 == 0) {
+    return column.acc;
+  } else {
+    return sums_at<R0 - 1>(column.rest);
+  }
+}
+
+/// V vectors of floats.
+template <int V>
+struct Floats {
+  float32x4_t v;
+  Floats<V - 1> rest;
+
+  [[gnu::always_inline]] inline void load(const float* p) {
+    v = vld1q_f32(p);
+    rest.load(p + 4);
+  }
+};
+template <>
+struct Floats<0> {
+  [[gnu::always_inline]] inline void load(const float*) {}
+};
+
+/// One group of K of a tile.
+struct TileGroup {
+  const uint8_t* x;
+  ptrdiff_t x_step;
+  const int8_t* w;
+  ptrdiff_t block_bytes;  // from a block of outputs to the next
+  int32_t width;
+};
+
+template <int Row, bool kFirst, class D, int R, int V, int At>
+[[gnu::always_inline]] inline void finish_row(Columns<D, R, V, At>& columns, float x_scale,
+                                              const Floats<V - At>& w_scale,
+                                              const Floats<V - At>& bias, float* y) {
+  const int32x4_t sums =
+      D::template row_of<Row % D::kRows>(sums_at<Row / D::kRows>(columns.column));
+  const float32x4_t t = kFirst ? bias.v : vld1q_f32(y);
+  vst1q_f32(y, vfmaq_f32(t, vcvtq_f32_s32(sums), vmulq_n_f32(w_scale.v, x_scale)));
+  if constexpr (At + 1 < V) {
+    finish_row<Row, kFirst>(columns.rest, x_scale, w_scale.rest, bias.rest, y + D::kLanes);
+  }
+}
+template <int Row, bool kFirst, class D, int R, int V>
+[[gnu::always_inline]] inline void finish_rows(Columns<D, R, V>& columns, const TileEnd& end,
+                                               const Floats<V>& w_scale, const Floats<V>& bias) {
+  finish_row<Row, kFirst>(columns, end.x_scale[Row * end.x_scale_step], w_scale, bias,
+                          end.y + Row * end.y_step);
+  if constexpr (Row + 1 < R * D::kRows) {
+    finish_rows<Row + 1, kFirst>(columns, end, w_scale, bias);
+  }
+}
+
+/// The float end of a tile, row by row: the outputs' scales and the bias are loaded once. kFirst:
+/// of the first group of K.
+template <bool kFirst, class D, int R, int V>
+[[gnu::always_inline]] inline void finish_tile(Columns<D, R, V>& columns, const TileEnd& end) {
+  Floats<V> w_scale, bias = {};
+  w_scale.load(end.w_scale);
+  if constexpr (kFirst) bias.load(end.t);
+  finish_rows<0, kFirst>(columns, end, w_scale, bias);
+}
+
+/// R times kRows rows by V times kLanes outputs, and on to the right.
+template <class D, int R, int V>
+void arm_tile(const TileArgs& a) {
+  constexpr int kBlocks = (V * D::kLanes + kLinearBlockN - 1) / kLinearBlockN;
+  TileGroup group = {a.x, a.x_step, a.w, 0, a.group_width};
+  group.block_bytes = static_cast<ptrdiff_t>(a.groups) * a.group_width * kLinearBlockN;
+  TileEnd end = {a.x_scale, a.x_scale_step, a.w_scale, a.bias, 0, a.y, a.y_step};
+  for (int32_t i = 0; i < a.sweep; ++i) {
+    group.x = a.x;
+    for (int32_t g = 0; g < a.groups; ++g) {
+      Columns<D, R, V> columns;
+      columns.start(nullptr);
+      D::add(columns, group);
+      g == 0 ? finish_tile<true>(columns, end) : finish_tile<false>(columns, end);
+      end.x_scale += 1;
+    }
+    group.w += (kBlocks - 1) * group.block_bytes;
+    end.x_scale = a.x_scale;
+    end.w_scale += kBlocks * kLinearBlockN;
+    end.t += kBlocks * kLinearBlockN;
+    end.y += kBlocks * kLinearBlockN;
+  }
+}
+
+/// The same where the registers hold only V vectors of a block's outputs at a time.
+template <class D, int R, int V>
+void arm_block_tile(const TileArgs& a) {
+  constexpr int kOutputs = V * D::kLanes;
+  const ptrdiff_t block_bytes = static_cast<ptrdiff_t>(a.groups) * a.group_width * kLinearBlockN;
+  TileArgs part = a;
+  part.sweep = 1;
+  for (int32_t i = 0; i < a.sweep; ++i) {
+    for (int n = 0; n < kLinearBlockN; n += kOutputs) {
+      arm_tile<D, R, V>(part);
+      part.w += kOutputs * kLinearGroupK;
+      part.w_scale += kOutputs;
+      part.bias += kOutputs;
+      part.y += kOutputs;
+    }
+    part.w += block_bytes - kLinearBlockN * kLinearGroupK;
+  }
+}
+
+}  // namespace
+}  // namespace heed
