@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <atomic>
 
@@ -124,6 +125,20 @@ AllocTrap::~AllocTrap() { armed = false; }
 
 int64_t AllocTrap::count() const { return counted; }
 
-bool AllocTrap::works() { return works_here; }
+namespace {
+void* volatile kept;  // so that no allocation is optimised away
+}
+
+bool AllocTrap::works() {
+  if (!works_here) return false;
+  const AllocTrap trap;
+  kept = malloc(10);
+  free(kept);
+  const int64_t by_malloc = trap.count();
+  int* made = new int(1);
+  kept = made;
+  delete made;
+  return by_malloc == 2 && trap.count() == 4;
+}
 
 }  // namespace heed::test

@@ -18,7 +18,7 @@ class AllocTrap {
   /// Allocations and deallocations since it was armed.
   int64_t count() const;
 
-  /// Whether this program can count at all.
+  /// Whether this program can count at all, tried out: a trap that sees nothing proves nothing.
   static bool works();
 };
 
