@@ -1,8 +1,9 @@
 #include "models/task_session.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
+
+#include "ops/softmax/softmax.h"
 
 namespace heed {
 
@@ -81,11 +82,10 @@ std::vector<Answer> TaskSession::best(const float* probabilities, size_t classes
 }
 
 void softmax_in_place(float* values, size_t count) {
-  const float top = *std::max_element(values, values + count);
-  double sum = 0;
-  for (size_t i = 0; i < count; ++i) sum += std::exp(static_cast<double>(values[i] - top));
-  for (size_t i = 0; i < count; ++i)
-    values[i] = static_cast<float>(std::exp(static_cast<double>(values[i] - top)) / sum);
+  // The scalar one, which every machine has: probabilities, too, are the same bits everywhere.
+  const SoftmaxKernelList kernels = softmax_kernels();
+  const auto n = static_cast<int32_t>(count);
+  kernels.items[kernels.count - 1]->softmax({values, n, values, n, 1, n, nullptr});
 }
 
 }  // namespace heed

@@ -10,7 +10,7 @@ void RunOptions::add_to(CLI::App* command) {
   for (size_t i = 0; i < kIsaNameCount; ++i)
     names += std::string(i == 0 ? "" : ", ") + kIsaNames[i].name;
   command->add_option("--threads", threads, "Threads to run with")
-      ->check(CLI::Range(1, 256))
+      ->check(CLI::Range(1, HEED_MAX_THREADS))
       ->capture_default_str();
   command->add_option("--isa", isa, "Force a kernel set: native, " + names)->capture_default_str();
   command->add_option("--entry", entry_point, "Entry point (default: the first)");
