@@ -59,7 +59,10 @@ std::string entries_text(const ConvertReport& report) {
 
 std::string general_text(const ConvertReport& report) {
   if (report.general.empty()) return "";
-  std::string text = std::to_string(report.general.size()) + " nodes run as general ops:\n";
+  const size_t count = report.general.size();
+  std::string text = std::to_string(count) +
+                     (count == 1 ? " node runs as a general op" : " nodes run as general ops") +
+                     ":\n";
   constexpr size_t kShown = 12;
   for (size_t i = 0; i < std::min(kShown, report.general.size()); ++i) {
     const GeneralNode& node = report.general[i];
