@@ -12,7 +12,9 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "engine/verify.h"
 #include "models/tensors/npy.h"
+#include "ops/isa.h"
 #include "tests/support/onnx_builder.h"
 
 namespace {
@@ -83,6 +85,16 @@ void check_fails(const Outcome& outcome, const std::vector<std::string>& words) 
   for (const std::string& word : words) CHECK(outcome.err.find(word) != std::string::npos);
 }
 
+/// The model file with another version in its tables.
+std::string of_version(std::string file, uint32_t version) {
+  const auto* tables = flatbuffers::GetSizePrefixedRoot<flatbuffers::Table>(file.data());
+  const uint8_t* place = tables->GetAddressOf(heed::fb::Model::VT_VERSION);
+  REQUIRE(place != nullptr);
+  std::memcpy(file.data() + (place - reinterpret_cast<const uint8_t*>(file.data())), &version,
+              sizeof version);
+  return file;
+}
+
 std::string little_wav(uint32_t rate, uint32_t samples) {
   std::string wav = "RIFF....WAVEfmt ";
   const auto put = [&](uint32_t value, int bytes) {
@@ -122,17 +134,25 @@ TEST_CASE("the demo picture is read, and what was attended to is drawn") {
 
 TEST_CASE("every kernel set and thread count of this machine saves the same bytes") {
   const Folder folder;
-  const std::string model = folder.demo("keywords");
-  std::string first;
-  for (const std::string how : {"--isa reference", "--isa native", "--isa native --threads 2"}) {
-    const Outcome outcome = folder.heed("run " + model + " " + kDemo + "keywords.wav --save " +
-                                        (folder / "out") + " " + how);
-    REQUIRE(outcome.code == 0);
-    const std::string bytes = slurp(folder / "out/logits.npy");
-    CHECK(bytes.size() > 12 * sizeof(float));
-    if (first.empty()) first = bytes;
-    INFO(how);
-    CHECK(bytes == first);
+  for (const std::string name : {"keywords.wav", "digits.png"}) {
+    const std::string model = folder.demo(name.substr(0, name.find('.')));
+    std::string first;
+    for (size_t i = 0; i < heed::kIsaNameCount; ++i) {
+      if (!heed::detect_isa().contains(heed::kIsaNames[i].set)) continue;
+      for (const char* threads : {"1", "2"}) {
+        const std::string how = std::string(" --isa ") + heed::kIsaNames[i].name + " --threads ";
+        INFO(name << how << threads);
+        const Outcome outcome = folder.heed("run " + model + " " + kDemo + name +
+                                            " --json --save " + (folder / "out") + how + threads);
+        REQUIRE(outcome.code == 0);
+        Json answers = Json::parse(outcome.out);
+        answers.erase("latency_us");
+        const std::string bytes = answers.dump() + slurp(folder / "out/logits.npy");
+        CHECK(bytes.size() > answers.dump().size() + 10 * sizeof(float));
+        if (first.empty()) first = bytes;
+        CHECK(bytes == first);
+      }
+    }
   }
 }
 
@@ -289,8 +309,21 @@ TEST_CASE("a .heed file that is none, or newer, or damaged is refused with a sen
   }
   std::string wrong_magic = bytes;
   wrong_magic.replace(8, 4, "TFL3");
-  check_fails(run(wrong_magic), {"bad.heed"});
-  check_fails(run(std::string(4096, 'x')), {"bad.heed"});
+  check_fails(run(wrong_magic), {"bad.heed", "not a heed model"});
+  check_fails(run(std::string(4096, 'x')), {"bad.heed", "not a heed model"});
+  check_fails(run(slurp(kDemo + "digits.onnx")), {"bad.heed", "not a heed model"});
+  check_fails(run(of_version(bytes, 2000)), {"bad.heed", "needs a newer heed"});
+  CHECK(folder.files() == 2);
+}
+
+TEST_CASE("a run that fails saves nothing and draws nothing") {
+  const Folder folder;
+  const std::string model = folder.demo("digits");
+  spill(folder / "letter.png", "hello");
+  check_fails(folder.heed("run " + model + " " + (folder / "letter.png") + " --save " +
+                          (folder / "out") + " --attention " + (folder / "map.png")),
+              {"letter.png"});
+  CHECK(folder.files() == 2);
 }
 
 TEST_CASE("sounds of another rate are resampled; empty ones and what is no sound are refused") {
