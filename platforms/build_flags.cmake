@@ -7,6 +7,10 @@ function(heed_target name)
   target_compile_options(${name} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
                          -Wno-psabi -ffp-contract=off -fno-math-errno -ffunction-sections -fdata-sections
                          -fvisibility=hidden $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>)
+  # GCC 14 sees vectors freed off the heap where it has inlined their copies: wrongly.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 14)
+    target_compile_options(${name} PRIVATE -Wno-free-nonheap-object)
+  endif()
   if(HEED_WERROR)
     target_compile_options(${name} PRIVATE -Werror)
   endif()

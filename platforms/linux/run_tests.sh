@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# run_tests.sh [--no-install] [--native]: installs what is missing, builds with GCC and runs the whole
-# test suite; then, on a PC, builds with Clang and cross-builds for 64-bit and 32-bit ARM, whose
-# tests run under qemu. --native leaves Clang and ARM out.
+# run_tests.sh [--no-install] [--native] [--werror]: installs what is missing, builds with GCC and runs
+# the whole test suite; then, on a PC, builds with Clang and cross-builds for 64-bit and 32-bit ARM,
+# whose tests run under qemu. --native leaves Clang and ARM out; with --werror a warning is an error.
 #
 # HEED_TEST_MODELS may name a folder of real trained models; tests that need it are skipped without.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 native=no
-install=()
+install=() strict=()
 for argument in "$@"; do
   case "$argument" in
     --native) native=yes ;;
+    --werror) strict=(-DHEED_WERROR=ON) ;;
     --no-install) install=(--no-install) ;;
-    *) echo "usage: platforms/linux/run_tests.sh [--no-install] [--native]" >&2; exit 2 ;;
+    *) echo "usage: platforms/linux/run_tests.sh [--no-install] [--native] [--werror]" >&2; exit 2 ;;
   esac
 done
 [ "$(uname -m)" = x86_64 ] || native=yes
@@ -25,7 +26,7 @@ configure() {
   local folder=$1
   shift
   mkdir -p "$folder"
-  cmake -S . -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Release "$@" >"$folder/configure.log" 2>&1 || {
+  cmake -S . -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Release "${strict[@]}" "$@" >"$folder/configure.log" 2>&1 || {
     tail -n 30 "$folder/configure.log" >&2
     exit 1
   }
@@ -45,9 +46,9 @@ run_tests() {
 }
 
 if [ $native = yes ]; then
-  platforms/linux/install_packages.sh "${install[@]}"
+  platforms/linux/install_packages.sh "${install[@]}" tests
 else
-  platforms/linux/install_packages.sh "${install[@]}" tests cross
+  platforms/linux/install_packages.sh "${install[@]}" tests clang cross
 fi
 
 step "GCC: build"
