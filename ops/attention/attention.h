@@ -10,15 +10,15 @@
 //   quantise   amax = max |x|; inverse = 127 / amax, scale = amax / 127 (inverse 0 and scale 1 when
 //              amax < 2^-100); x8 = x * inverse rounded once to nearest even. Q: per row; K: per
 //              key, its scale cut to 22 significant bits; V: per channel over all keys.
-//   logits     s = sum_d q8 k8 (exact int32); z = float(s) * k_scale[key], and with a mask
-//              z = fma(z, q_scale * scale, mask). Keys that a row does not see: z = -inf.
-//   softmax    t = min(round((max z - z) * c), 1024) in steps of 1/64 octave, where c is 64
-//   log2(e),
-//              without a mask times q_scale * scale; p = (kExpTable[t % 64] >> t / 64) + 128 >> 8,
-//              in 0 .. 255. From kAttentionDitherKeys keys on, an ordered dither replaces the 128.
+//   logits     s = sum_d q8 k8 (exact int32); x = (float(s) * k_scale[key]) * c, and with a mask
+//              x = fma(mask, 64 / ln 2, x); t = x rounded to an integer: the logit in steps of 1/64
+//              octave. c = min(q_scale * scale * 64 / ln 2, what keeps |x| below 2^30).
+//   softmax    e = max t - t; p = (kExpTable[e % 64] >> e / 64) + 128 >> 8, in 0 .. 255. From
+//              kAttentionDitherKeys keys on, an ordered dither replaces the 128. Keys that a row
+//              does not see: p = 0.
 //   output     y[d] = (float(sum p v8) * (1 / sum p)) * v_scale[d]; sums exact; 0 when sum p is 0.
-// Inputs are finite, but for -inf in a mask. Anything else gives unspecified numbers, never a
-// fault.
+// Inputs lie below 2^96 in magnitude, but for a mask, which may be any number and -inf. Anything
+// else gives unspecified numbers, never a fault.
 
 #include <stddef.h>
 #include <stdint.h>

@@ -42,6 +42,7 @@ struct Arm {
   static HEED_INLINE F mul(F a, F b) { return vmulq_f32(a, b); }
   static HEED_INLINE F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
   static HEED_INLINE F max(F a, F b) { return vmaxq_f32(a, b); }
+  static HEED_INLINE F min(F a, F b) { return vminq_f32(a, b); }
   static HEED_INLINE F abs_max(F a, F b) { return vmaxq_f32(a, vabsq_f32(b)); }
   static HEED_INLINE F where_less(F a, F b, F yes, F no) {
     return vbslq_f32(vcltq_f32(a, b), yes, no);
@@ -84,29 +85,6 @@ struct Arm {
   static HEED_INLINE I add_signed(I sum, I bytes) {
     return vpadalq_s16(sum, vpaddlq_s8(vreinterpretq_s8_s32(bytes)));
   }
-  static HEED_INLINE I add_unsigned(I sum, I bytes) {
-    return vreinterpretq_s32_u32(
-        vpadalq_u16(vreinterpretq_u32_s32(sum), vpaddlq_u8(vreinterpretq_u8_s32(bytes))));
-  }
-  static HEED_INLINE I lane_numbers() {
-    const int32_t numbers[4] = {0, 1, 2, 3};
-    return load(numbers);
-  }
-  static HEED_INLINE I first_lanes(I a, int32_t n) {
-    return vandq_s32(a, vreinterpretq_s32_u32(vcltq_s32(lane_numbers(), vdupq_n_s32(n))));
-  }
-  template <int32_t kByte>
-  static HEED_INLINE F byte(I p) {
-    const uint32x4_t word = vshlq_u32(vreinterpretq_u32_s32(p), vdupq_n_s32(-8 * kByte));
-    return vcvtq_f32_u32(vandq_u32(word, vdupq_n_u32(0xff)));
-  }
-  static HEED_INLINE F keep_between(F z, int32_t first, int32_t begin, int32_t end) {
-    const I at = vaddq_s32(lane_numbers(), vdupq_n_s32(first));
-    const uint32x4_t seen =
-        vandq_u32(vcgeq_s32(at, vdupq_n_s32(begin)), vcltq_s32(at, vdupq_n_s32(end)));
-    return vbslq_f32(seen, z, set(-INFINITY));
-  }
-
   /// Four lanes each of four rows become four rows of four keys.
   static HEED_INLINE void transpose4(const int32_t* rows, int32_t step, int32_t* out) {
     const int32x4x2_t upper = vtrnq_s32(load(rows), load(rows + step));
@@ -121,9 +99,6 @@ struct Arm {
   static HEED_INLINE void max_of_rows(float* out, Row row) {
     max_one_by_one<Arm>(out, row);
   }
-  static HEED_INLINE void row_maxima(const float* rows, int32_t count, float* out) {
-    row_maxima_one_by_one<Arm>(rows, count, out);
-  }
   static HEED_INLINE void row_sums(const int32_t* rows, int32_t count, int32_t* out) {
     row_sums_one_by_one<Arm>(rows, count, out);
   }
@@ -131,12 +106,9 @@ struct Arm {
     transpose_by_four<Arm>(rows, step, out, groups);
   }
 
-  // Dot products are of signed bytes: probabilities lack 128, the values' sums make up for it.
+  // Dot products are of signed bytes.
   static HEED_INLINE void store_query(uint8_t* out, I bytes) {
     vst1q_u8(out, vreinterpretq_u8_s32(bytes));
-  }
-  static HEED_INLINE void store_probabilities(uint8_t* out, I bytes) {
-    vst1q_u8(out, veorq_u8(vreinterpretq_u8_s32(bytes), vdupq_n_u8(0x80)));
   }
   static HEED_INLINE void settle(I& sums) { __asm__("" : "+w"(sums)); }
   static HEED_INLINE F score_offset(F scale) { return scale; }  // not needed
@@ -146,39 +118,81 @@ struct Arm {
     return vcvtq_f32_s32(vaddq_s32(sum, vshlq_n_s32(values, 7)));
   }
 
+  // Steps: T is a vector of 16-bit ones, keys in their natural order.
+  using T = int16x8_t;
+  static constexpr KeyOrder kKeyAt = natural_key_order();
+  static constexpr Rounding kRounding = make_rounding(kKeyAt);
+  static constexpr int32_t kProbabilityTile = 64;
+  static constexpr uint8_t kProbabilityAt[16] = {0,  4,  8,  12, 16, 20, 24, 28,
+                                                 32, 36, 40, 44, 48, 52, 56, 60};
+#if defined(__aarch64__)
+  static HEED_INLINE I round(F x) { return vcvtnq_s32_f32(x); }
+  static HEED_INLINE T narrow(I a, I b) { return vqmovn_high_s32(vqmovn_s32(a), b); }
+  static HEED_INLINE int32_t max_steps(T a) { return vmaxvq_s16(a); }
+#else
+  /// Below 2^23 by adding and taking off a number whose last bit is 1; above there is no fraction.
+  static HEED_INLINE I round(F x) {
+    const F magic = vbslq_f32(vdupq_n_u32(0x80000000u), x, set(0x1p23f));
+    const F rounded = vsubq_f32(vaddq_f32(x, magic), magic);
+    return vcvtq_s32_f32(vbslq_f32(vcltq_f32(vabsq_f32(x), set(0x1p23f)), rounded, x));
+  }
+  static HEED_INLINE T narrow(I a, I b) { return vcombine_s16(vqmovn_s32(a), vqmovn_s32(b)); }
+  static HEED_INLINE int32_t max_steps(T a) {
+    int16x4_t most = vmax_s16(vget_low_s16(a), vget_high_s16(a));
+    most = vpmax_s16(most, most);
+    return vget_lane_s16(vpmax_s16(most, most), 0);
+  }
+#endif
+  static HEED_INLINE T load(const int16_t* x) { return vld1q_s16(x); }
+  static HEED_INLINE void store(int16_t* x, T value) { vst1q_s16(x, value); }
+  static HEED_INLINE T lowest_steps() { return vdupq_n_s16(INT16_MIN); }
+  static HEED_INLINE T larger_steps(T a, T b) { return vmaxq_s16(a, b); }
+  static HEED_INLINE T keep_between(T t, T key, int32_t begin, int32_t end) {
+    const T first = vdupq_n_s16(static_cast<int16_t>(larger(begin, 0)));
+    const T last = vdupq_n_s16(static_cast<int16_t>(smaller(end, kTile)));
+    return vbslq_s16(vandq_u16(vcgeq_s16(key, first), vcltq_s16(key, last)), t, lowest_steps());
+  }
+  /// Stores the high bytes of two vectors of powers and adds them to a row's sums. Probabilities
+  /// lack 128, to be signed; the values' sums make up for it.
+  static HEED_INLINE I put_probabilities(uint8_t* out, uint16x8_t low, uint16x8_t high, I total) {
+#if defined(__aarch64__)
+    const uint8x16_t p = vshrn_high_n_u16(vshrn_n_u16(low, 8), high, 8);
+#else
+    const uint8x16_t p = vcombine_u8(vshrn_n_u16(low, 8), vshrn_n_u16(high, 8));
+#endif
+    vst1q_u8(out, veorq_u8(p, vdupq_n_u8(0x80)));
+    return vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(total), vpaddlq_u8(p)));
+  }
+  static HEED_INLINE void map_block(const uint8_t* tile, int32_t group, F inverse, float* out) {
+    const uint8x16_t p = veorq_u8(vld1q_u8(tile + group * 4), vdupq_n_u8(0x80));
+    const uint16x8_t low = vmovl_u8(vget_low_u8(p)), high = vmovl_u8(vget_high_u8(p));
+    const auto put = [&](int32_t at, uint16x4_t words) HEED_LAMBDA_INLINE {
+      store(out + at, mul(vcvtq_f32_u32(vmovl_u16(words)), inverse));
+    };
+    put(0, vget_low_u16(low));
+    put(4, vget_high_u16(low));
+    put(8, vget_low_u16(high));
+    put(12, vget_high_u16(high));
+  }
+
   struct Softmax {
-    F row_max, c;
+    T most;
 
-    HEED_INLINE Softmax(float largest, float factor) : row_max(set(largest)), c(set(factor)) {}
+    HEED_INLINE explicit Softmax(int16_t largest) : most(vdupq_n_s16(largest)) {}
 
-    /// Clamps in any case: a shift takes its count from a byte.
-    template <bool kClamp>
-    HEED_INLINE I steps(F z) const {
-      const F t = vfmaq_f32(set(kRounder), vsubq_f32(row_max, z), c);
-      return vreinterpretq_s32_f32(vminq_f32(t, set(kRounder + kStepsMax)));
-    }
-    /// 16-bit powers of two plus rounding: `low` in the low halves, `high` in the high ones.
-    HEED_INLINE uint16x8_t powers(I low, I high, const uint32_t* rounding) const {
-      const uint16x8_t t = vreinterpretq_u16_s16(halves(low, high));
+    /// 16-bit powers of two, and the rounding added.
+    HEED_INLINE uint16x8_t powers(T steps, const uint16_t* rounding) const {
+      const uint16x8_t t = vreinterpretq_u16_s16(vsubq_s16(most, steps));
       // t % 64 so that a doubled product's high half drops 6 bits.
       const int16x8_t f = vreinterpretq_s16_u16(vshrq_n_u16(vshlq_n_u16(t, 10), 1));
       int16x8_t power = vsubq_s16(vdupq_n_s16(kExp2), vqdmulhq_s16(f, vdupq_n_s16(kExp3)));
       power = vsubq_s16(vdupq_n_s16(kExp1), vqdmulhq_s16(f, power));
       power = vsubq_s16(vdupq_n_s16(kExp0), vqdmulhq_s16(f, power));
-      const int16x8_t shift = vnegq_s16(vreinterpretq_s16_u16(vshrq_n_u16(t, 6)));
+      // A shift takes its count from a signed byte: 127 octaves are as good as any more.
+      const uint16x8_t octaves = vminq_u16(vshrq_n_u16(t, 6), vdupq_n_u16(127));
+      const int16x8_t shift = vnegq_s16(vreinterpretq_s16_u16(octaves));
       const uint16x8_t shifted = vshlq_u16(vreinterpretq_u16_s16(vshlq_n_s16(power, 1)), shift);
-      return vaddq_u16(shifted, vreinterpretq_u16_u32(vld1q_u32(rounding)));
-    }
-    /// Of four quarters of a tile, `step` scores apart. Without kClamp they are known to lie less
-    /// than kStepsBound steps below the maximum.
-    template <bool kClamp>
-    HEED_INLINE I probabilities(const float* z, int32_t step, const Rounding& rounding,
-                                int32_t lane) const {
-      const uint16x8_t even =
-          powers(steps<kClamp>(load(z)), steps<kClamp>(load(z + 2 * step)), rounding.even + lane);
-      const uint16x8_t odd = powers(steps<kClamp>(load(z + step)),
-                                    steps<kClamp>(load(z + 3 * step)), rounding.odd + lane);
-      return vreinterpretq_s32_u16(vsriq_n_u16(odd, even, 8));
+      return vaddq_u16(shifted, vld1q_u16(rounding));
     }
   };
 };

@@ -28,11 +28,6 @@ struct Avx2 : Ymm {
     return _mm256_add_epi32(
         sum, _mm256_madd_epi16(_mm256_maddubs_epi16(ones, bytes), _mm256_set1_epi16(1)));
   }
-  static HEED_INLINE I add_unsigned(I sum, I bytes) {
-    const I ones = _mm256_set1_epi8(1);
-    return _mm256_add_epi32(
-        sum, _mm256_madd_epi16(_mm256_maddubs_epi16(bytes, ones), _mm256_set1_epi16(1)));
-  }
   /// Each group as two pairs of words, side by side.
   static HEED_INLINE void store_words(uint8_t* out, I even, I odd) {
     const I low = _mm256_unpacklo_epi32(even, odd);
@@ -44,8 +39,30 @@ struct Avx2 : Ymm {
     const Words words = widen(bytes);
     store_words(out, words.even, words.odd);
   }
-  static HEED_INLINE void store_probabilities(uint8_t* out, I bytes) {
-    store_words(out, _mm256_and_si256(bytes, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(bytes, 8));
+  static constexpr int32_t kProbabilityTile = 128;
+  static constexpr uint8_t kProbabilityAt[16] = {0,  16, 8,  24, 32, 48,  40,  56,
+                                                 64, 80, 72, 88, 96, 112, 104, 120};
+  /// Each quad of probabilities as words, the even ones before the odd ones.
+  static HEED_INLINE I put_probabilities(uint8_t* out, T low, T high, I total) {
+    const I order = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+    const I p_low = _mm256_srli_epi16(low, 8), p_high = _mm256_srli_epi16(high, 8);
+    store_bytes(out, _mm256_shuffle_epi8(p_low, order));
+    store_bytes(out + 32, _mm256_shuffle_epi8(p_high, order));
+    return _mm256_add_epi32(
+        total, _mm256_madd_epi16(_mm256_add_epi16(p_low, p_high), _mm256_set1_epi16(1)));
+  }
+  static HEED_INLINE void map_block(const uint8_t* tile, int32_t group, F inverse, float* out) {
+    __m128i quads[2];
+    repeat<2>([&](auto i) HEED_LAMBDA_INLINE {
+      const auto quad = [&](int32_t g) HEED_LAMBDA_INLINE {
+        const auto* const at = reinterpret_cast<const __m128i*>(tile + kProbabilityAt[group + g]);
+        const __m128i words = _mm_loadl_epi64(at);  // 0, 2, 1, 3
+        return _mm_shufflelo_epi16(words, 0xd8);
+      };
+      quads[i] = _mm_unpacklo_epi64(quad(2 * i), quad(2 * i + 1));
+    });
+    map_bytes(_mm_packus_epi16(quads[0], quads[1]), inverse, out);
   }
   static HEED_INLINE Operand operand(const uint8_t* a) { return {broadcast(a), broadcast(a + 4)}; }
   static HEED_INLINE Columns columns(const int8_t* b, ptrdiff_t) { return widen(load_bytes(b)); }

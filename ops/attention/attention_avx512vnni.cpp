@@ -46,6 +46,7 @@ struct Avx512 {
   static HEED_INLINE F div(F a, F b) { return _mm512_div_ps(a, b); }
   static HEED_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
   static HEED_INLINE F max(F a, F b) { return _mm512_max_ps(a, b); }
+  static HEED_INLINE F min(F a, F b) { return _mm512_min_ps(a, b); }
   /// The larger of |a| and |b|.
   static HEED_INLINE F abs_max(F a, F b) { return _mm512_range_ps(a, b, 0x0b); }
   static HEED_INLINE F where_less(F a, F b, F yes, F no) {
@@ -75,12 +76,6 @@ struct Avx512 {
   }
   static HEED_INLINE I add_unsigned(I sum, I bytes) {
     return _mm512_dpbusd_epi32(sum, bytes, _mm512_set1_epi8(1));
-  }
-  static HEED_INLINE I first_lanes(I a, int32_t n) { return _mm512_maskz_mov_epi32(first_n(n), a); }
-  template <int32_t kByte>
-  static HEED_INLINE F byte(I p) {
-    return _mm512_cvtepi32_ps(
-        _mm512_and_si512(_mm512_srli_epi32(p, 8 * kByte), _mm512_set1_epi32(0xff)));
   }
   /// Folds the lanes of 4 rows, a to d: of each quarter, lane r holds what is left of row r.
   template <class Fold>
@@ -112,9 +107,6 @@ struct Avx512 {
     const F both = fold_quarters(low, high, fold);
     return _mm512_castsi512_si256(_mm512_castps_si512(fold_quarters(both, both, fold)));
   }
-  static HEED_INLINE void row_maxima(const float* rows, int32_t, float* out) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), fold_block(rows, max));
-  }
   static HEED_INLINE void row_sums(const int32_t* rows, int32_t, int32_t* out) {
     const auto plus = [](F a, F b) HEED_LAMBDA_INLINE {
       return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
@@ -127,9 +119,6 @@ struct Avx512 {
   // Dot products: the row's operand is unsigned, so queries carry 128 too much.
   static HEED_INLINE void store_query(uint8_t* out, I bytes) {
     _mm512_storeu_si512(out, _mm512_xor_si512(bytes, _mm512_set1_epi8(-128)));
-  }
-  static HEED_INLINE void store_probabilities(uint8_t* out, I bytes) {
-    _mm512_storeu_si512(out, bytes);
   }
   static HEED_INLINE Operand operand(const uint8_t* a) {
     int32_t group;
@@ -150,10 +139,6 @@ struct Avx512 {
   static HEED_INLINE F score(Sums sums, F scale, F offset) {
     return _mm512_fmadd_ps(_mm512_castsi512_ps(sums), scale, offset);
   }
-  static HEED_INLINE F keep_between(F z, int32_t first, int32_t begin, int32_t end) {
-    const __mmask16 mask = static_cast<__mmask16>(first_n(end - first) & ~first_n(begin - first));
-    return _mm512_mask_blend_ps(mask, _mm512_set1_ps(-INFINITY), z);
-  }
   /// Ties the sums to registers at this point.
   static HEED_INLINE void settle(Sums& sums) { __asm__("" : "+v"(sums)); }
   static HEED_INLINE Sums start_values() { return _mm512_setzero_si512(); }
@@ -161,43 +146,66 @@ struct Avx512 {
     return _mm512_cvtepi32_ps(sums);
   }
 
-  struct Softmax {
-    F row_max, c;
-    I table_low, table_high;
+  // Steps: T is a vector of 16-bit ones.
+  using T = __m512i;
+  static constexpr KeyOrder kKeyAt = make_key_order<4>();
+  static constexpr Rounding kRounding = make_rounding(kKeyAt);
+  static constexpr int32_t kProbabilityTile = 64;
+  static constexpr uint8_t kProbabilityAt[16] = {0, 16, 32, 48, 4,  20, 36, 52,
+                                                 8, 24, 40, 56, 12, 28, 44, 60};
+  static HEED_INLINE I round(F x) { return _mm512_cvtps_epi32(x); }
+  static HEED_INLINE T narrow(I a, I b) { return _mm512_packs_epi32(a, b); }
+  static HEED_INLINE T load(const int16_t* x) { return _mm512_loadu_si512(x); }
+  static HEED_INLINE void store(int16_t* x, T value) { _mm512_storeu_si512(x, value); }
+  static HEED_INLINE T lowest_steps() { return _mm512_set1_epi16(INT16_MIN); }
+  static HEED_INLINE T larger_steps(T a, T b) { return _mm512_max_epi16(a, b); }
+  static HEED_INLINE int32_t max_steps(T a) {
+    const __m256i half =
+        _mm256_max_epi16(_mm512_castsi512_si256(a), _mm512_extracti64x4_epi64(a, 1));
+    const __m128i quarter =
+        _mm_max_epi16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    // Flipped, the largest signed number is the smallest unsigned one.
+    const __m128i flipped = _mm_xor_si128(quarter, _mm_set1_epi16(INT16_MAX));
+    return static_cast<int16_t>(_mm_cvtsi128_si32(_mm_minpos_epu16(flipped)) ^ INT16_MAX);
+  }
+  static HEED_INLINE T keep_between(T t, T key, int32_t begin, int32_t end) {
+    const T first = _mm512_set1_epi16(static_cast<int16_t>(larger(begin, 0)));
+    const T last = _mm512_set1_epi16(static_cast<int16_t>(smaller(end, kTile)));
+    const __mmask32 seen = _mm512_cmpge_epi16_mask(key, first) & _mm512_cmplt_epi16_mask(key, last);
+    return _mm512_mask_blend_epi16(seen, lowest_steps(), t);
+  }
+  /// Probabilities of the four quads from group `group` of a tile on, times inverse.
+  static HEED_INLINE void map_block(const uint8_t* tile, int32_t group, F inverse, float* out) {
+    int32_t quads[4];
+    repeat<4>([&](auto i) HEED_LAMBDA_INLINE {
+      memcpy(&quads[i], tile + kProbabilityAt[group + i], sizeof(int32_t));
+    });
+    const __m128i bytes = _mm_setr_epi32(quads[0], quads[1], quads[2], quads[3]);
+    store(out, mul(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)), inverse));
+  }
 
-    HEED_INLINE Softmax(float largest, float factor)
-        : row_max(set(largest)),
-          c(set(factor)),
+  struct Softmax {
+    T most, table_low, table_high;
+
+    HEED_INLINE explicit Softmax(int16_t largest)
+        : most(_mm512_set1_epi16(largest)),
           table_low(_mm512_load_si512(kExpTable.value)),
           table_high(_mm512_load_si512(kExpTable.value + 32)) {}
 
-    template <bool kClamp>
-    HEED_INLINE I steps(F z) const {
-      const F t = _mm512_fmadd_ps(_mm512_sub_ps(row_max, z), c, _mm512_set1_ps(kRounder));
-      return _mm512_castps_si512(kClamp ? _mm512_min_ps(t, _mm512_set1_ps(kRounder + kStepsMax))
-                                        : t);
-    }
-    /// 16-bit powers of two plus rounding: `low` in the low halves, `high` in the high ones.
-    HEED_INLINE I powers(I low, I high, const uint32_t* rounding) const {
-      const I t = _mm512_ternarylogic_epi32(_mm512_slli_epi32(high, 16), low,
-                                            _mm512_set1_epi32(0xffff), kPick);
-      const I fraction = _mm512_permutex2var_epi16(table_low, t, table_high);
-      const I power = _mm512_srlv_epi16(fraction, _mm512_srli_epi16(t, 6));
-      return _mm512_add_epi16(power, _mm512_load_si512(rounding));
-    }
-    /// Of four quarters of a tile, `step` scores apart. Without kClamp they are known to lie less
-    /// than kStepsBound steps below the maximum.
-    template <bool kClamp>
-    HEED_INLINE I probabilities(const float* z, int32_t step, const Rounding& rounding,
-                                int32_t lane) const {
-      const I even =
-          powers(steps<kClamp>(load(z)), steps<kClamp>(load(z + 2 * step)), rounding.even + lane);
-      const I odd = powers(steps<kClamp>(load(z + step)), steps<kClamp>(load(z + 3 * step)),
-                           rounding.odd + lane);
-      return _mm512_ternarylogic_epi32(_mm512_srli_epi16(even, 8), odd,
-                                       _mm512_set1_epi32(static_cast<int32_t>(0xff00ff00)), kPick);
+    /// 16-bit powers of two, and the rounding added.
+    HEED_INLINE T powers(T steps, const uint16_t* rounding) const {
+      const T t = _mm512_sub_epi16(most, steps);
+      const T fraction = _mm512_permutex2var_epi16(table_low, t, table_high);
+      return _mm512_add_epi16(_mm512_srlv_epi16(fraction, _mm512_srli_epi16(t, 6)),
+                              _mm512_load_si512(rounding));
     }
   };
+  /// Stores the high bytes of two vectors of powers and adds them to a row's sums.
+  static HEED_INLINE I put_probabilities(uint8_t* out, T low, T high, I total) {
+    const I p = _mm512_packus_epi16(_mm512_srli_epi16(low, 8), _mm512_srli_epi16(high, 8));
+    _mm512_storeu_si512(out, p);
+    return add_unsigned(total, p);
+  }
 
  private:
   static constexpr int32_t kPick = 0xf8;  // a | (b & c)

@@ -2,11 +2,13 @@
 // Where things lie in packed keys, packed values and scratch, and the integer exponential's
 // constants. Shared by the variants of attention; nobody else needs it.
 //
-// Four values that meet in one 32-bit lane of a dot product are not neighbours but lie a quarter of
-// a tile of 64 apart: lane i of a tile holds elements i, i + w, i + 2w, i + 3w, where w = 16, or a
-// quarter of what is left in the last tile. So four vectors of 32-bit lanes become one vector of
-// bytes by shifts alone, with no shuffle on any ISA. Keys use this order along D (the queries
-// follow it), values use it along S (the probabilities follow it).
+// Along D the four values that meet in one 32-bit lane of a dot product are not neighbours but lie
+// a quarter of a tile of 64 apart: lane i of a tile holds elements i, i + w, i + 2w, i + 3w, where
+// w = 16, or a quarter of what is left in the last tile. So four vectors of 32-bit lanes become one
+// vector of bytes by shifts alone, with no shuffle on any ISA. Along S a lane holds four
+// neighbours.
+
+#include <stdint.h>
 
 #include "ops/attention/attention.h"
 
@@ -43,9 +45,9 @@ struct KeysLayout {
         bytes(scale_max_at + 64) {}
 };
 
-/// Values: int8 [groups][Dv/16][16][4], scale f32 [Dv/16][16], and before each tile of 64 keys and
-/// at the end the sums of v8 over all keys so far, int32 [tiles + 1][Dv/16][16]; `groups` lanes of
-/// four keys each. Absent channels and keys are zeros, absent channels have scale 1.
+/// Values: int8 [S/4][Dv/16][16][4], scale f32 [Dv/16][16], and before each tile of 64 keys and at
+/// the end the sums of v8 over all keys so far, int32 [tiles + 1][Dv/16][16]. Absent channels and
+/// keys are zeros, absent channels have scale 1.
 struct ValuesLayout {
   int32_t groups, tiles, blocks;
   size_t scale_at, sum_at, bytes;
@@ -64,19 +66,19 @@ struct ValuesLayout {
   }
 };
 
-/// Scratch: kRowsMax quantised query rows, then kRowsMax rows of scores. The probabilities of a row
-/// replace its scores from kScoresLead bytes before them on, at half their bytes at most, so that
-/// none is overwritten before it was read. Score rows are an odd number of cache lines apart; a
+/// Scratch: kRowsMax quantised query rows; kRowsMax rows of steps, int16, in whole tiles; one row
+/// of steps as int32. The probabilities of a tile replace its steps, in at most their bytes, so
+/// that none is overwritten before it was read. Rows are an odd number of cache lines apart; a
 /// vector may be stored from the end of the last on.
 struct ScratchLayout {
-  static constexpr size_t kScoresLead = 128;
-  size_t query_step, scores_at, scores_step, bytes;
+  size_t query_step, steps_at, steps_step, wide_at, bytes;
 
   constexpr ScratchLayout(int32_t keys, int32_t width)
       : query_step(align64(static_cast<size_t>(divide_up(width, 4)) * 8) + 128),
-        scores_at(query_step * kRowsMax),
-        scores_step((align64(kScoresLead + static_cast<size_t>(round_up(keys, kTile)) * 4) | 64)),
-        bytes(scores_at + scores_step * kRowsMax + 64) {}
+        steps_at(query_step * kRowsMax),
+        steps_step(align64(static_cast<size_t>(round_up(keys, kTile)) * 2) | 64),
+        wide_at(steps_at + steps_step * kRowsMax),
+        bytes(wide_at + static_cast<size_t>(round_up(keys, kTile)) * 4) {}
 };
 
 /// A quantisation whose largest value lies below this counts as zero (127 / x stays finite).
@@ -86,8 +88,19 @@ constexpr float kRounder = 12582912.0f;
 constexpr int32_t kRounderBits = 0x4B400000;
 /// 64 / ln 2: steps of the exponential's table per unit of a logit.
 constexpr float kStepsPerUnit = 92.332482616893657f;
-constexpr int32_t kStepsMax = 1024;      // the step from which every probability is zero
-constexpr float kStepsBound = 60000.0f;  // fewer steps fit in 16 bits, with room for rounding
+/// Logits are clamped to this many steps either way, which leaves room in 32 bits for any rounding.
+constexpr float kStepsBound = 0x1p30f;
+constexpr int32_t kStepsNone = INT32_MIN;  // of a key that a row does not see
+/// A row whose largest step lies in this range loses nothing in 16 bits: what saturates there is at
+/// least 1024 steps below it, where every probability is zero.
+constexpr int32_t kNarrowMin = INT16_MIN + 1024, kNarrowMax = INT16_MAX - 1;
+
+/// Steps per unit of q8 k8 * k_scale, so that no logit of the row exceeds kStepsBound.
+inline float step_factor(float q_scale, float scale, float k_scale_max, int32_t width) {
+  const float c = q_scale * scale * kStepsPerUnit;
+  const float bound = kStepsBound / (k_scale_max * static_cast<float>(127 * 127 * width));
+  return c < bound ? c : bound;
+}
 
 /// 32640 * 2^(-f/64) to within 3, as shifts and products of at most 16 bits:
 /// c0 - (f * (c1 - (f * (c2 - (f * c3 >> 6)) >> 6)) >> 6).
@@ -106,29 +119,13 @@ constexpr ExpTable make_exp_table() {
 }
 constexpr ExpTable kExpTable = make_exp_table();
 
-/// What is added before a probability drops its low byte, by lane of a tile: elements i and i + 2w
-/// in the halves of `even[i]`, i + w and i + 3w in those of `odd[i]`.
-struct Rounding {
-  alignas(64) uint32_t even[16];
-  alignas(64) uint32_t odd[16];
-};
-/// Element i + j * w gets 4 * (the six bits of 16 * j + i reversed) + 2: an ordered dither.
-constexpr uint32_t dither_of(uint32_t lane, uint32_t quarter) {
-  const uint32_t slot = 16 * quarter + lane;
+/// What is added before a probability drops its low byte, by key of a tile: a half, or an ordered
+/// dither, the six bits of the key's number reversed.
+constexpr uint16_t dither_of(uint32_t key) {
   uint32_t reversed = 0;
-  for (uint32_t bit = 0; bit < 6; ++bit) reversed |= ((slot >> bit) & 1) << (5 - bit);
-  return 4 * reversed + 2;
+  for (uint32_t bit = 0; bit < 6; ++bit) reversed |= ((key >> bit) & 1) << (5 - bit);
+  return static_cast<uint16_t>(4 * reversed + 2);
 }
-constexpr Rounding make_rounding(bool dither) {
-  Rounding rounding{};
-  for (uint32_t i = 0; i < 16; ++i) {
-    rounding.even[i] = dither ? dither_of(i, 0) | dither_of(i, 2) << 16 : 0x00800080u;
-    rounding.odd[i] = dither ? dither_of(i, 1) | dither_of(i, 3) << 16 : 0x00800080u;
-  }
-  return rounding;
-}
-constexpr Rounding kNearest = make_rounding(false);
-constexpr Rounding kDither = make_rounding(true);
 
 }  // namespace
 }  // namespace heed

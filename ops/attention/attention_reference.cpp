@@ -47,7 +47,7 @@ int8_t quantise(float x, float inverse) {
   return static_cast<int8_t>(bits_of(std::fma(x, inverse, kRounder)) & 0xff);
 }
 
-/// Where element `index` of `count` lies: the group of four and the place in it.
+/// Where element `index` of D = `count` lies: the group of four and the place in it.
 struct Slot {
   int32_t group, byte;
 };
@@ -104,9 +104,8 @@ void pack_values(const AttentionRows& values, void* packed) {
     const Quantiser q = quantiser_of(amax);
     scale[d] = q.scale;
     for (int32_t s = 0; s < keys; ++s) {
-      const Slot slot = slot_of(s, values.keys);
       const int8_t value = quantise(values.x[s * values.step + d], q.inverse);
-      v8[static_cast<ptrdiff_t>(slot.group) * width * 4 + d * 4 + slot.byte] = value;
+      v8[static_cast<ptrdiff_t>(s / 4) * width * 4 + d * 4 + s % 4] = value;
       sum[(s / kTile + 1) * width + d] += value;
     }
     for (int32_t tile = 0; tile < layout.tiles; ++tile)
@@ -114,67 +113,67 @@ void pack_values(const AttentionRows& values, void* packed) {
   }
 }
 
-/// The quantised probability of a key whose logit is z.
-uint32_t probability(float z, float z_max, float c, int32_t key, int32_t keys) {
-  const float rounded = std::fma(z_max - z, c, kRounder);
-  const float limit = kRounder + static_cast<float>(kStepsMax);
-  const uint32_t t = bits_of(rounded < limit ? rounded : limit) & 0xffff;
-  const uint32_t tile = static_cast<uint32_t>(key / kTile * kTile);
-  const auto lanes = static_cast<uint32_t>(tile_lanes(static_cast<int32_t>(tile), keys));
-  const uint32_t lane = (static_cast<uint32_t>(key) - tile) % lanes;
-  const uint32_t quarter = (static_cast<uint32_t>(key) - tile) / lanes;
-  const uint32_t rounding = keys >= kAttentionDitherKeys ? dither_of(lane, quarter) : 128;
-  return ((static_cast<uint32_t>(kExpTable.value[t % 64]) >> (t / 64)) + rounding) >> 8;
-}
-
 struct Row {
   const int8_t* q8;
-  float z_factor;  // q_scale * scale
+  float factor;  // steps per unit of q8 k8 * k_scale
   int32_t begin, end;
   const float* mask;
 };
 
-/// Replaces the row's scores by its probabilities; returns their sum.
-uint32_t softmax_row(const AttentionArgs& args, const Row& row, float* scores) {
+/// The logit of a key in steps.
+int32_t steps_of(const AttentionArgs& args, const Row& row, int32_t key) {
+  if (key < row.begin || key >= row.end) return kStepsNone;
+  if (row.mask != nullptr && row.mask[key] == -INFINITY) return kStepsNone;
   const KeysLayout layout(args.keys, args.head_width);
-  const auto* const k8 = at<int8_t>(args.packed_keys, 0);
-  const auto* const k_scale = at<float>(args.packed_keys, layout.scale_at);
-  float z_max = -INFINITY;
-  for (int32_t s = 0; s < args.keys; ++s) {
-    const int8_t* const block = k8 + static_cast<ptrdiff_t>(s / kBlock) * layout.groups * 64;
-    int32_t dot = 0;
-    for (int32_t g = 0; g < layout.groups; ++g) {
-      const int8_t* const k = block + g * 64 + s % kBlock * 4;
-      for (int32_t i = 0; i < 4; ++i) dot += row.q8[g * 4 + i] * k[i];
-    }
-    float z = static_cast<float>(dot) * k_scale[s];
-    if (row.mask != nullptr) z = std::fma(z, row.z_factor, row.mask[s]);
-    scores[s] = s >= row.begin && s < row.end ? z : -INFINITY;
-    z_max = larger(z_max, scores[s]);
+  const int8_t* const block =
+      at<int8_t>(args.packed_keys, 0) + static_cast<ptrdiff_t>(key / kBlock) * layout.groups * 64;
+  int32_t dot = 0;
+  for (int32_t g = 0; g < layout.groups; ++g) {
+    const int8_t* const k = block + g * 64 + key % kBlock * 4;
+    for (int32_t i = 0; i < 4; ++i) dot += row.q8[g * 4 + i] * k[i];
   }
-  if (z_max == -INFINITY) z_max = 0.0f;
-  const float c = row.mask != nullptr ? kStepsPerUnit : larger(row.z_factor * kStepsPerUnit, kTiny);
+  float x =
+      (static_cast<float>(dot) * at<float>(args.packed_keys, layout.scale_at)[key]) * row.factor;
+  if (row.mask != nullptr) x = std::fma(row.mask[key], kStepsPerUnit, x);
+  x = larger(-kStepsBound, x < kStepsBound ? x : kStepsBound);
+  return static_cast<int32_t>(std::nearbyint(x));
+}
+
+/// The quantised probability of a key whose logit lies t steps below the largest.
+uint32_t probability(int64_t t, int32_t key, int32_t keys) {
+  if (t >= 1024) return 0;
+  const uint32_t power = static_cast<uint32_t>(kExpTable.value[t % 64]) >> (t / 64);
+  return (power + (keys >= kAttentionDitherKeys ? dither_of(key % kTile) : 128)) >> 8;
+}
+
+/// Probabilities of a row; returns their sum.
+uint32_t softmax_row(const AttentionArgs& args, const Row& row, int32_t* p) {
+  int32_t most = kStepsNone;
+  for (int32_t s = 0; s < args.keys; ++s) {
+    p[s] = steps_of(args, row, s);
+    most = p[s] > most ? p[s] : most;
+  }
   uint32_t sum = 0;
   for (int32_t s = 0; s < args.keys; ++s) {
-    const uint32_t p = probability(scores[s], z_max, c, s, args.keys);
-    scores[s] = static_cast<float>(p);
-    sum += p;
+    const int64_t below = int64_t{most} - p[s];
+    const uint32_t share = p[s] == kStepsNone ? 0 : probability(below, s, args.keys);
+    p[s] = static_cast<int32_t>(share);
+    sum += share;
   }
   return sum;
 }
 
 /// y[0 .. count-1] of the value channels from d0 on; count <= kBlock.
-void weigh_values(const AttentionArgs& args, const float* p, float inverse, int32_t d0, float* y) {
+void weigh_values(const AttentionArgs& args, const int32_t* p, float inverse, int32_t d0,
+                  float* y) {
   const ValuesLayout layout(args.keys, args.value_width);
   const auto* const v8 = at<int8_t>(args.packed_values, 0);
   const auto* const v_scale = at<float>(args.packed_values, layout.scale_at);
   int32_t dot[kBlock] = {};
   for (int32_t s = 0; s < args.keys; ++s) {
-    const Slot slot = slot_of(s, args.keys);
     const int8_t* const v =
-        v8 + (static_cast<ptrdiff_t>(slot.group) * layout.blocks * kBlock + d0) * 4;
-    for (int32_t i = 0; i < kBlock; ++i)
-      dot[i] += static_cast<int32_t>(p[s]) * v[i * 4 + slot.byte];
+        v8 + (static_cast<ptrdiff_t>(s / 4) * layout.blocks * kBlock + d0) * 4 + s % 4;
+    for (int32_t i = 0; i < kBlock; ++i) dot[i] += p[s] * v[i * 4];
   }
   for (int32_t i = 0; i < kBlock && d0 + i < args.value_width; ++i) {
     y[d0 + i] = (static_cast<float>(dot[i]) * inverse) * v_scale[d0 + i];
@@ -182,7 +181,7 @@ void weigh_values(const AttentionArgs& args, const float* p, float inverse, int3
 }
 
 void run(const AttentionArgs& args, void* scratch) {
-  auto* const p = static_cast<float*>(scratch);
+  auto* const p = static_cast<int32_t*>(scratch);
   for (int32_t r = 0; r < args.rows; ++r) {
     const float* const q = args.q + r * args.q_step;
     float amax = 0.0f;
@@ -196,13 +195,16 @@ void run(const AttentionArgs& args, void* scratch) {
     const int32_t end = args.causal ? args.position + r + 1 : args.keys;
     const int32_t begin = args.window > 0 ? end - args.window : 0;
     const float* const mask = args.mask == nullptr ? nullptr : args.mask + r * args.mask_step;
-    const uint32_t sum = softmax_row(args, {q8, quantiser.scale * args.scale, begin, end, mask}, p);
+    const float k_scale_max =
+        *at<float>(args.packed_keys, KeysLayout(args.keys, args.head_width).scale_max_at);
+    const float factor = step_factor(quantiser.scale, args.scale, k_scale_max, args.head_width);
+    const uint32_t sum = softmax_row(args, {q8, factor, begin, end, mask}, p);
     const float inverse = sum == 0 ? 0.0f : 1.0f / static_cast<float>(sum);
     for (int32_t d = 0; d < args.value_width; d += kBlock) {
       weigh_values(args, p, inverse, d, args.y + r * args.y_step);
     }
     for (int32_t s = 0; args.map != nullptr && s < args.keys; ++s) {
-      args.map[r * args.map_step + s] = p[s] * inverse;
+      args.map[r * args.map_step + s] = static_cast<float>(p[s]) * inverse;
     }
   }
 }

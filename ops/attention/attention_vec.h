@@ -2,8 +2,9 @@
 // Attention's loops, written once over a machine's vectors. A variant defines a type V (see
 // attention_avx512vnni.cpp for the list of what it offers) and instantiates make_attention<V>.
 //
-// A block of V::kRows query rows goes over its keys twice: first all scores into scratch with their
-// running maximum, then, row by row, the probabilities; then once over the values.
+// A block of V::kRows query rows goes over its keys once for all scores, as 16-bit steps into
+// scratch; then, row by row, over the steps for their maximum and the probabilities; then over the
+// values.
 
 #include <math.h>
 #include <string.h>
@@ -97,6 +98,44 @@ HEED_INLINE void quantise_row(const float* x, const float* mean, int32_t width,
     store(tile / 4 + i,
           quantised_lanes<V, kCentred, false>(x, mean, tile + i, lanes, width, inverse));
   }
+}
+
+// --- the order of a tile's steps ---------------------------------------------------------------
+
+/// key[i]: which key of a tile the i-th narrowed step belongs to. Narrowing two vectors to one, and
+/// two of those to bytes, takes turns between them every four lanes on x86: kQuads quads a vector.
+struct KeyOrder {
+  alignas(64) int16_t key[kTile];
+};
+template <int32_t kQuads>
+constexpr KeyOrder make_key_order() {
+  KeyOrder order{};
+  constexpr int32_t kVector = 4 * kQuads;
+  for (int32_t i = 0; i < kTile; ++i) {
+    const int32_t pair = i / (2 * kVector), in_pair = i % (2 * kVector);
+    const int32_t quad = in_pair / 8, second = in_pair / 4 % 2;
+    order.key[i] = static_cast<int16_t>((2 * pair + second) * kVector + quad * 4 + in_pair % 4);
+  }
+  return order;
+}
+constexpr KeyOrder natural_key_order() {
+  KeyOrder order{};
+  for (int32_t i = 0; i < kTile; ++i) order.key[i] = static_cast<int16_t>(i);
+  return order;
+}
+
+/// What is added to the powers of a tile's keys, in the order of its steps.
+struct Rounding {
+  alignas(64) uint16_t nearest[kTile];
+  alignas(64) uint16_t dither[kTile];
+};
+constexpr Rounding make_rounding(const KeyOrder& order) {
+  Rounding rounding{};
+  for (int32_t i = 0; i < kTile; ++i) {
+    rounding.nearest[i] = 128;
+    rounding.dither[i] = dither_of(static_cast<uint32_t>(order.key[i]));
+  }
+  return rounding;
 }
 
 // --- packing ---------------------------------------------------------------------------------
@@ -213,13 +252,11 @@ void pack_value_channels(const AttentionRows& values, int32_t channel, void* pac
   repeat<C>([&](auto c) HEED_LAMBDA_INLINE { total[c] = V::zero(); });
   store_sums();
   for (int32_t tile = 0; tile < values.keys; tile += kTile) {
-    const int32_t lanes = tile_lanes(tile, values.keys);
-    for (int32_t i = tile; i < tile + lanes; ++i) {
+    for (int32_t i = tile; i < smaller(tile + kTile, values.keys); i += 4) {
       repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
         typename V::I q[4];
         repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
-          const int32_t key = i + j * lanes;
-          q[j] = key < values.keys ? V::quantise(load(key, c), inverse[c]) : V::zero();
+          q[j] = i + j < values.keys ? V::quantise(load(i + j, c), inverse[c]) : V::zero();
         });
         const auto bytes = V::bytes(q[0], q[1], q[2], q[3]);
         V::store(v8 + c * V::kLanes, bytes);
@@ -241,14 +278,10 @@ void pack_values(const AttentionRows& values, void* packed) {
   for (; d < width; d += V::kLanes) pack_value_channels<V, 1, false>(values, d, packed);
 }
 
-// V::max_of_rows, row_maxima and row_sums for machines that have nothing better than one at a time.
+// V::max_of_rows and row_sums for machines that have nothing better than one at a time.
 template <class V, class Row>
 HEED_INLINE void max_one_by_one(float* out, Row row) {
   for (int32_t n = 0; n < kBlock; ++n) out[n] = V::max_lanes(row(n));
-}
-template <class V>
-HEED_INLINE void row_maxima_one_by_one(const float* rows, int32_t count, float* out) {
-  for (int32_t r = 0; r < count; ++r) out[r] = V::max_lanes(V::load(rows + r * V::kLanes));
 }
 template <class V>
 HEED_INLINE void row_sums_one_by_one(const int32_t* rows, int32_t count, int32_t* out) {
@@ -277,21 +310,21 @@ template <class V, int32_t R, int32_t C>
 struct DotTile {
   typename V::Sums sums[R][C];
 
-  /// Adds `groups` groups of four: the rows' operands begin at `a`, a_step bytes apart; group g of
-  /// block n of the columns lies at b + n * block_step + g * group_step.
-  HEED_INLINE void add(const uint8_t* a, ptrdiff_t a_step, const int8_t* b, ptrdiff_t block_step,
-                       ptrdiff_t group_step, int32_t groups) {
+  /// Adds `groups` groups of four: group g of the rows' operands lies at a + place(g), rows a_step
+  /// bytes apart; group g of block n of the columns at b + n * block_step + g * group_step.
+  template <class Place>
+  HEED_INLINE void add(const uint8_t* a, Place place, ptrdiff_t a_step, const int8_t* b,
+                       ptrdiff_t block_step, ptrdiff_t group_step, int32_t groups) {
     int32_t g = 0;
     for (; g + V::kGroups <= groups; g += V::kGroups) {
-      add_groups(a, a_step, [&](auto c) HEED_LAMBDA_INLINE {
+      add_groups(a + place(g), a_step, [&](auto c) HEED_LAMBDA_INLINE {
         return V::columns(b + column_offset(c, block_step), group_step);
       });
-      a += V::kGroups * V::kOperandBytes;
       b += V::kGroups * group_step;
     }
     if constexpr (V::kGroups > 1) {
       if (g < groups) {
-        add_groups(a, a_step, [&](auto c) HEED_LAMBDA_INLINE {
+        add_groups(a + place(g), a_step, [&](auto c) HEED_LAMBDA_INLINE {
           return V::last_columns(b + column_offset(c, block_step), group_step, groups - g);
         });
       }
@@ -335,10 +368,19 @@ struct Keys {
   int32_t groups;
 };
 
-/// Scores of R rows against C vectors of keys, and their maxima so far (R vectors at `maxima`).
-template <class V, int32_t R, int32_t C>
-void score_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& keys, int32_t block, float* z,
-                ptrdiff_t z_step, float* maxima) {
+/// Added to the scores of a tile's rows 0 .. rows-1: mask[r * step + s] of keys 0 .. keys-1; or
+/// null.
+struct TileMask {
+  const float* mask;
+  ptrdiff_t step;
+  int32_t rows, keys;
+};
+
+/// Logits, in steps, of R rows against the C vectors of keys from block `block` on: handed to
+/// store(r, c, steps of vector c, steps of vector c + 1 or again of c).
+template <class V, int32_t R, int32_t C, class Store>
+HEED_INLINE void score_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& keys, int32_t block,
+                            const float* row_factor, const TileMask& mask, Store store) {
   const float* const scale = keys.scale + block * kBlock;
   const int32_t* const sum = keys.sum + block * kBlock;
   DotTile<V, R, C> tile;
@@ -346,21 +388,52 @@ void score_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& keys, int32_t b
     const auto start = V::start_scores(sum + c * V::kLanes);
     repeat<R>([&](auto r) HEED_LAMBDA_INLINE { tile.sums[r][c] = start; });
   });
-  tile.add(q8, q_step, keys.k8 + block * keys.block_step, keys.block_step, 64, keys.groups);
+  tile.add(
+      q8, [](int32_t g) HEED_LAMBDA_INLINE { return g * V::kOperandBytes; }, q_step,
+      keys.k8 + block * keys.block_step, keys.block_step, 64, keys.groups);
   typename V::F factor[C], offset[C];
   repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
     factor[c] = V::load(scale + c * V::kLanes);
     offset[c] = V::score_offset(factor[c]);
   });
-  repeat<R>([&](auto r) HEED_LAMBDA_INLINE {
-    auto largest = V::load(maxima + r * V::kLanes);
-    repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
-      const auto score = V::score(tile.sums[r][c], factor[c], offset[c]);
-      V::store(z + r * z_step + c * V::kLanes, score);
-      largest = V::max(largest, score);
+  const auto finish = [&](auto is_masked) HEED_LAMBDA_INLINE {
+    repeat<R>([&](auto r) HEED_LAMBDA_INLINE {
+      const auto unit = V::set(row_factor[r]);
+      const auto steps = [&](auto c) HEED_LAMBDA_INLINE {
+        auto x = V::mul(V::score(tile.sums[r][c], factor[c], offset[c]), unit);
+        if constexpr (is_masked > 0) {
+          const float* const row = mask.mask + smaller(r, mask.rows - 1) * mask.step;
+          const auto m = V::load_n(row + c * V::kLanes, mask.keys - c * V::kLanes);
+          x = V::min(V::fma(m, V::set(kStepsPerUnit), x), V::set(kStepsBound));
+        }
+        return V::round(x);
+      };
+      repeat<(C + 1) / 2>([&](auto pair) HEED_LAMBDA_INLINE {
+        constexpr int32_t c = 2 * pair;
+        const auto first = steps(Index<c>{});
+        if constexpr (c + 1 < C) {
+          store(r, Index<c>{}, first, steps(Index<c + 1>{}));
+        } else {
+          store(r, Index<c>{}, first, first);
+        }
+      });
     });
-    V::store(maxima + r * V::kLanes, largest);
-  });
+  };
+  if (mask.mask == nullptr) {
+    finish(Index<0>{});
+  } else {
+    finish(Index<1>{});
+  }
+}
+
+/// The same into scratch as 16-bit steps; rows steps_step apart.
+template <class V, int32_t R, int32_t C>
+void narrow_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& keys, int32_t block,
+                 const float* row_factor, const TileMask& mask, int16_t* out, ptrdiff_t out_step) {
+  score_tile<V, R, C>(q8, q_step, keys, block, row_factor, mask,
+                      [&](auto r, auto c, auto first, auto second) HEED_LAMBDA_INLINE {
+                        V::store(out + r * out_step + c * V::kLanes, V::narrow(first, second));
+                      });
 }
 
 struct Values {
@@ -378,7 +451,11 @@ void value_tile(const uint8_t* p8, ptrdiff_t p_step, const Values& values, int32
                 const float* inverse, int32_t rows, int32_t width, float* y, ptrdiff_t y_step) {
   DotTile<V, R, C> tile;
   repeat<R * C>([&](auto i) HEED_LAMBDA_INLINE { tile.sums[i / C][i % C] = V::start_values(); });
-  tile.add(p8, p_step, values.v8 + channel * 4, 64, values.group_step, values.groups);
+  tile.add(
+      p8,
+      [](int32_t g)
+          HEED_LAMBDA_INLINE { return g / 16 * V::kProbabilityTile + V::kProbabilityAt[g % 16]; },
+      p_step, values.v8 + channel * 4, 64, values.group_step, values.groups);
   typename V::F scale[C];
   repeat<C>([&](auto c)
                 HEED_LAMBDA_INLINE { scale[c] = V::load(values.scale + channel + c * V::kLanes); });
@@ -407,19 +484,14 @@ void value_tile(const uint8_t* p8, ptrdiff_t p_step, const Values& values, int32
 
 /// What a block of rows sees and where its scratch lies.
 struct Block {
-  int32_t first, rows;         // of the call
-  int32_t begin, end;          // keys that any of its rows may see; begin is a multiple of kTile
-  int32_t all_begin, all_end;  // keys that all of its rows see
+  int32_t first, rows;  // of the call
+  int32_t begin, end;   // keys that any of its rows may see; begin is a multiple of kTile
   uint8_t* q8;
   ptrdiff_t q_step;
-  float* z;                  // scores of key 0
-  ptrdiff_t z_step;          // floats
-  uint8_t* p8;               // probabilities of key 0
-  float z_factor[kRowsMax];  // q_scale * scale
-
-  bool all_see(int32_t key_begin, int32_t key_end) const {
-    return key_begin >= all_begin && key_end <= all_end;
-  }
+  int16_t* steps;        // of key 0; a tile's probabilities lie at its front
+  ptrdiff_t steps_step;  // int16s
+  int32_t* wide;         // steps of one row
+  float factor[kRowsMax];
 };
 
 constexpr int32_t kRowSpace = 8;  // room for one number of each row, and a vector's store of them
@@ -434,11 +506,14 @@ HEED_INLINE Range visible_keys(const AttentionArgs& args, int32_t row) {
 
 template <class V>
 void quantise_queries(const AttentionArgs& args, Block& block) {
+  const float scale_max =
+      *at_byte<const float>(args.packed_keys, KeysLayout(args.keys, args.head_width).scale_max_at);
   for (int32_t r = 0; r < block.rows; ++r) {
     const float* const q = args.q + (block.first + r) * args.q_step;
     const float amax = V::max_lanes(row_amax<V, false>(q, nullptr, args.head_width));
     const auto inverse = V::set(amax < kTiny ? 0.0f : 127.0f / amax);
-    block.z_factor[r] = (amax < kTiny ? 1.0f : amax / 127.0f) * args.scale;
+    block.factor[r] =
+        step_factor(amax < kTiny ? 1.0f : amax / 127.0f, args.scale, scale_max, args.head_width);
     uint8_t* const out = block.q8 + r * block.q_step;
     quantise_row<V, false>(q, nullptr, args.head_width, inverse,
                            [&](int32_t lane, auto bytes) HEED_LAMBDA_INLINE {
@@ -447,33 +522,30 @@ void quantise_queries(const AttentionArgs& args, Block& block) {
   }
 }
 
-/// Masks the scores of keys first .. first + count - 1 (whole blocks) of one row.
-template <class V>
-typename V::F mask_scores(const AttentionArgs& args, int32_t row, float z_factor, int32_t first,
-                          int32_t count, float* z, typename V::F largest) {
-  const Range seen = visible_keys(args, row);
-  const float* const mask = args.mask == nullptr ? nullptr : args.mask + row * args.mask_step;
-  const auto factor = V::set(z_factor);
-  for (int32_t s = first; s < first + count; s += V::kLanes) {
-    auto score = V::load(z + s);
-    if (mask != nullptr) score = V::fma(score, factor, V::load_n(mask + s, args.keys - s));
-    score = V::keep_between(score, s, seen.begin, seen.end);
-    V::store(z + s, score);
-    largest = V::max(largest, score);
-  }
-  return largest;
+HEED_INLINE Keys keys_of(const AttentionArgs& args) {
+  const KeysLayout layout(args.keys, args.head_width);
+  return {at_byte<const int8_t>(args.packed_keys, 0),
+          at_byte<const float>(args.packed_keys, layout.scale_at),
+          at_byte<const int32_t>(args.packed_keys, layout.sum_at),
+          static_cast<ptrdiff_t>(layout.groups) * 64, layout.groups};
 }
 
+HEED_INLINE TileMask mask_of(const AttentionArgs& args, int32_t row, int32_t rows, int32_t key) {
+  if (args.mask == nullptr) return {nullptr, 0, 0, 0};
+  return {args.mask + row * args.mask_step + key, args.mask_step, rows, args.keys - key};
+}
+
+/// The steps of all keys in sight of the block. R may exceed its rows: what those give is not used.
 template <class V, int32_t R>
-void score_blocks(const Block& block, const Keys& keys, int32_t first, int32_t blocks,
-                  float* maxima) {
+void score_keys(const AttentionArgs& args, const Block& block) {
   constexpr int32_t kVectors = kBlock / V::kLanes;  // of one block
-  float* const z = block.z + first;
-  int32_t at = first / kBlock;
-  const int32_t last = at + blocks;
+  const Keys keys = keys_of(args);
+  int32_t at = block.begin / kBlock;
+  const int32_t last = divide_up(block.end, kBlock);
   const auto score = [&](auto count) HEED_LAMBDA_INLINE {
-    score_tile<V, R, count * kVectors>(block.q8, block.q_step, keys, at, z + at * kBlock - first,
-                                       block.z_step, maxima);
+    narrow_tile<V, R, count * kVectors>(block.q8, block.q_step, keys, at, block.factor,
+                                        mask_of(args, block.first, block.rows, at * kBlock),
+                                        block.steps + at * kBlock, block.steps_step);
     at += count;
   };
   if constexpr (V::kBlocks >= 4) {
@@ -483,104 +555,92 @@ void score_blocks(const Block& block, const Keys& keys, int32_t first, int32_t b
   while (at < last) score(Index<1>{});
 }
 
-/// First pass: scores of all keys in sight, and each row's maximum.
-template <class V, int32_t R>
-void score_keys(const AttentionArgs& args, const Block& block, float* row_max) {
-  const KeysLayout layout(args.keys, args.head_width);
-  const Keys keys = {at_byte<const int8_t>(args.packed_keys, 0),
-                     at_byte<const float>(args.packed_keys, layout.scale_at),
-                     at_byte<const int32_t>(args.packed_keys, layout.sum_at),
-                     static_cast<ptrdiff_t>(layout.groups) * 64, layout.groups};
-  alignas(64) float maxima[kRowsMax * V::kLanes];
-  alignas(64) float unused[kRowsMax * V::kLanes];
-  for (int32_t r = 0; r < kRowsMax; ++r) V::store(maxima + r * V::kLanes, V::set(-INFINITY));
-  const int32_t tiles_end = smaller(round_up(block.end, kTile), round_up(args.keys, kBlock));
-  for (int32_t tile = block.begin; tile < block.end; tile += kTile) {
-    const int32_t end = smaller(tile + kTile, tiles_end);
-    if (block.all_see(tile, smaller(end, args.keys)) && args.mask == nullptr) {
-      score_blocks<V, R>(block, keys, tile, (end - tile) / kBlock, maxima);
-      continue;
-    }
-    memcpy(unused, maxima, sizeof(maxima));
-    score_blocks<V, R>(block, keys, tile, divide_up(smaller(end, block.end) - tile, kBlock),
-                       unused);
-    for (int32_t r = 0; r < block.rows; ++r) {
-      float* const largest = maxima + r * V::kLanes;
-      V::store(largest, mask_scores<V>(args, block.first + r, block.z_factor[r], tile, end - tile,
-                                       block.z + r * block.z_step, V::load(largest)));
-    }
-  }
-  if (block.end == args.keys) {  // up to three copies of the last key share a lane with it
-    for (int32_t r = 0; r < R; ++r) {
-      V::store(block.z + r * block.z_step + args.keys, V::set(-INFINITY));
-    }
-  }
-  V::row_maxima(maxima, block.rows, row_max);
-  for (int32_t r = 0; r < block.rows; ++r) {
-    if (row_max[r] == -INFINITY) row_max[r] = 0.0f;
-  }
-}
-
+/// Keys outside of what the row sees get the lowest steps there are.
 template <class V>
-HEED_INLINE void store_map(typename V::I p, int32_t lanes, int32_t lane_step, int32_t keys,
-                           float* map) {
-  repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
-    V::store_n(map + j * lane_step, V::template byte<j>(p), smaller(lanes, keys - j * lane_step));
+HEED_INLINE void hide_keys(int16_t* tile, int32_t begin, int32_t end) {
+  repeat<kTile / (2 * V::kLanes)>([&](auto i) HEED_LAMBDA_INLINE {
+    constexpr int32_t at = i * 2 * V::kLanes;
+    V::store(tile + at,
+             V::keep_between(V::load(tile + at), V::load(V::kKeyAt.key + at), begin, end));
   });
 }
 
-/// Second pass over one row: its scores become probabilities. Returns sums of them. `map` (or null)
-/// receives them as floats. `bounded`: no score of a key in sight is kStepsBound steps below the
-/// maximum.
+/// The largest of a row's steps, of keys in sight; the others are hidden first.
 template <class V>
-typename V::I softmax_row(const Block& block, int32_t r, int32_t keys, float row_max, float c,
-                          bool bounded, float* map) {
-  const Rounding& rounding = keys >= kAttentionDitherKeys ? kDither : kNearest;
-  const float* const z = block.z + r * block.z_step;
-  uint8_t* const p8 = block.p8 + r * block.z_step * 4;
-  const typename V::Softmax softmax(row_max, c);
-  auto total = V::zero();
-  const auto whole_tile = [&](int32_t tile, auto clamp) HEED_LAMBDA_INLINE {
-    repeat<kTileLanes / V::kLanes>([&](auto n) HEED_LAMBDA_INLINE {
-      constexpr int32_t i = n * V::kLanes;
-      const auto p =
-          softmax.template probabilities<(clamp > 0)>(z + tile + i, kTileLanes, rounding, i);
-      V::store_probabilities(p8 + (tile / 4 + i) * V::kOperandBytes, p);
-      total = V::add_unsigned(total, p);
-    });
-  };
+int32_t most_steps(const Block& block, int16_t* steps, Range seen) {
+  auto most = V::lowest_steps();
+  auto other = most;
   for (int32_t tile = block.begin; tile < block.end; tile += kTile) {
-    if (map == nullptr && tile + kTile <= keys) {
-      if (bounded && block.all_see(tile, tile + kTile)) {
-        whole_tile(tile, Index<0>{});
-      } else {
-        whole_tile(tile, Index<1>{});
-      }
-      continue;
+    if (tile < seen.begin || tile + kTile > seen.end) {
+      hide_keys<V>(steps + tile, seen.begin - tile, seen.end - tile);
     }
-    const int32_t lanes = tile_lanes(tile, keys);
-    for (int32_t i = 0; i < lanes; i += V::kLanes) {
-      auto p = softmax.template probabilities<true>(z + tile + i, lanes, rounding, i);
-      if (i + V::kLanes > lanes) p = V::first_lanes(p, lanes - i);
-      V::store_probabilities(p8 + (tile / 4 + i) * V::kOperandBytes, p);
-      total = V::add_unsigned(total, p);
-      if (map != nullptr) {
-        store_map<V>(p, smaller(lanes - i, V::kLanes), lanes, keys - tile - i, map + tile + i);
-      }
-    }
+    repeat<kTile / (4 * V::kLanes)>([&](auto i) HEED_LAMBDA_INLINE {
+      constexpr int32_t at = i * 4 * V::kLanes;
+      most = V::larger_steps(most, V::load(steps + tile + at));
+      other = V::larger_steps(other, V::load(steps + tile + at + 2 * V::kLanes));
+    });
   }
-  return total;
+  return V::max_steps(V::larger_steps(most, other));
 }
 
-/// Zeros outside of the keys in sight and p * inverse inside.
+/// A row whose steps do not fit in 16 bits: computed again, in 32, and stored as their distance to
+/// the largest, which becomes INT16_MAX. Rare: logits beyond 350, or a row that sees nothing.
 template <class V>
-void finish_map(const Block& block, int32_t keys, float inverse, float* map) {
-  const int32_t end = smaller(round_up(block.end, kTile), keys);
-  for (int32_t s = 0; s < smaller(block.begin, keys); ++s) map[s] = 0.0f;
-  for (int32_t s = larger(end, 0); s < keys; ++s) map[s] = 0.0f;
-  for (int32_t s = block.begin; s < end; s += V::kLanes) {
-    V::store_n(map + s, V::mul(V::load_n(map + s, end - s), V::set(inverse)), end - s);
+void score_wide(const AttentionArgs& args, const Block& block, int32_t r, int16_t* steps,
+                Range seen) {
+  constexpr int32_t kVectors = kBlock / V::kLanes;
+  const Keys keys = keys_of(args);
+  for (int32_t at = block.begin / kBlock; at * kBlock < block.end; ++at) {
+    int32_t* const out = block.wide + at * kBlock;
+    score_tile<V, 1, kVectors>(block.q8 + r * block.q_step, block.q_step, keys, at,
+                               block.factor + r, mask_of(args, block.first + r, 1, at * kBlock),
+                               [&](auto, auto c, auto first, auto second) HEED_LAMBDA_INLINE {
+                                 V::store(out + c * V::kLanes, first);
+                                 if constexpr (c + 1 < kVectors)
+                                   V::store(out + (c + 1) * V::kLanes, second);
+                               });
   }
+  const float* const mask =
+      args.mask == nullptr ? nullptr : args.mask + (block.first + r) * args.mask_step;
+  const int32_t begin = larger(seen.begin, block.begin), end = smaller(seen.end, block.end);
+  const auto is_seen = [&](int32_t key) {
+    return key >= begin && key < end && !(mask != nullptr && mask[key] == -INFINITY);
+  };
+  int32_t most = kStepsNone;
+  for (int32_t key = begin; key < end; ++key) {
+    int32_t& t = block.wide[key];
+    t = larger(t, -static_cast<int32_t>(kStepsBound));
+    if (is_seen(key)) most = larger(most, t);
+  }
+  for (int32_t tile = block.begin; tile < block.end; tile += kTile) {
+    for (int32_t i = 0; i < kTile; ++i) {
+      const int32_t key = tile + V::kKeyAt.key[i];
+      const int64_t below = is_seen(key) ? int64_t{most} - block.wide[key] : UINT16_MAX;
+      steps[tile + i] = static_cast<int16_t>(INT16_MAX - (below < UINT16_MAX ? below : UINT16_MAX));
+    }
+  }
+}
+
+/// Second pass over one row: its steps become probabilities. Returns sums of them.
+template <class V>
+typename V::I softmax_row(const Block& block, int16_t* steps, int32_t keys, int32_t most) {
+  const uint16_t* const rounding =
+      keys >= kAttentionDitherKeys ? V::kRounding.dither : V::kRounding.nearest;
+  auto* const p8 = reinterpret_cast<uint8_t*>(steps);
+  const typename V::Softmax softmax(static_cast<int16_t>(most));
+  auto total = V::zero();
+  for (int32_t tile = block.begin; tile < block.end; tile += kTile) {
+    repeat<kTile / (4 * V::kLanes)>([&](auto i) HEED_LAMBDA_INLINE {
+      constexpr int32_t at = i * 4 * V::kLanes;
+      const auto low = softmax.powers(V::load(steps + tile + at), rounding + at);
+      const auto high =
+          softmax.powers(V::load(steps + tile + at + 2 * V::kLanes), rounding + at + 2 * V::kLanes);
+      total = V::put_probabilities(
+          p8 + tile / kTile * V::kProbabilityTile + i * V::kLanes * V::kOperandBytes, low, high,
+          total);
+    });
+  }
+  return total;
 }
 
 template <class V, int32_t R>
@@ -599,11 +659,12 @@ void weigh_values(const AttentionArgs& args, const Block& block, const float* in
       sums + static_cast<ptrdiff_t>(tile_end) * row_width,
       static_cast<ptrdiff_t>(row_width) * 4,
       larger(smaller(tile_end * kTileLanes, layout.groups) - group_begin, 0)};
-  const uint8_t* const p8 = block.p8 + group_begin * V::kOperandBytes;
+  const uint8_t* const p8 =
+      reinterpret_cast<const uint8_t*>(block.steps) + tile_begin * V::kProbabilityTile;
   float* const y = args.y + block.first * args.y_step;
   int32_t at = 0;
   const auto weigh = [&](auto count) HEED_LAMBDA_INLINE {
-    value_tile<V, R, count * kVectors>(p8, block.z_step * 4, values, at * kBlock, inverse,
+    value_tile<V, R, count * kVectors>(p8, block.steps_step * 2, values, at * kBlock, inverse,
                                        block.rows, args.value_width, y, args.y_step);
     at += count;
   };
@@ -614,30 +675,45 @@ void weigh_values(const AttentionArgs& args, const Block& block, const float* in
   while (at < layout.blocks) weigh(Index<1>{});
 }
 
+/// p / sum p of all keys, from a row's probabilities; zeros outside of those in sight.
+template <class V>
+void write_map(const Block& block, const int16_t* steps, int32_t keys, float inverse, float* map) {
+  const auto* const p8 = reinterpret_cast<const uint8_t*>(steps);
+  const int32_t end = smaller(block.end, keys);
+  for (int32_t s = 0; s < smaller(block.begin, keys); ++s) map[s] = 0.0f;
+  for (int32_t s = larger(end, 0); s < keys; ++s) map[s] = 0.0f;
+  alignas(64) float part[kBlock];
+  for (int32_t s = block.begin; s < end; s += kBlock) {
+    const uint8_t* const tile = p8 + s / kTile * V::kProbabilityTile;
+    const bool whole = end - s >= kBlock;
+    V::map_block(tile, s % kTile / 4, V::set(inverse), whole ? map + s : part);
+    for (int32_t i = 0; !whole && i < end - s; ++i) map[s + i] = part[i];
+  }
+}
+
 template <class V, int32_t R>
 void run_block(const AttentionArgs& args, Block& block) {
-  float row_max[kRowSpace], inverse[kRowSpace];
+  float inverse[kRowSpace];
   alignas(64) int32_t totals[kRowsMax * V::kLanes];
   int32_t sum[kRowSpace];
   quantise_queries<V>(args, block);
-  score_keys<V, R>(args, block, row_max);
-  // No score lies below -z_bound.
-  const float scale_max =
-      *at_byte<const float>(args.packed_keys, KeysLayout(args.keys, args.head_width).scale_max_at);
-  const float z_bound = scale_max * static_cast<float>(127 * 127 * args.head_width);
+  score_keys<V, R>(args, block);
   for (int32_t r = 0; r < block.rows; ++r) {
-    float* const map = args.map == nullptr ? nullptr : args.map + (block.first + r) * args.map_step;
-    const float steps = block.z_factor[r] * kStepsPerUnit;
-    const float c = args.mask != nullptr ? kStepsPerUnit : steps > kTiny ? steps : kTiny;
-    const bool bounded = args.mask == nullptr && (row_max[r] + z_bound) * c < kStepsBound;
-    V::store(totals + r * V::kLanes,
-             softmax_row<V>(block, r, args.keys, row_max[r], c, bounded, map));
+    int16_t* const steps = block.steps + r * block.steps_step;
+    const Range seen = visible_keys(args, block.first + r);
+    int32_t most = most_steps<V>(block, steps, seen);
+    if (most < kNarrowMin || most > kNarrowMax) {
+      score_wide<V>(args, block, r, steps, seen);
+      most = INT16_MAX;
+    }
+    V::store(totals + r * V::kLanes, softmax_row<V>(block, steps, args.keys, most));
   }
   V::row_sums(totals, block.rows, sum);
   for (int32_t r = 0; r < block.rows; ++r) {
     inverse[r] = sum[r] == 0 ? 0.0f : 1.0f / static_cast<float>(sum[r]);
     if (args.map != nullptr) {
-      finish_map<V>(block, args.keys, inverse[r], args.map + (block.first + r) * args.map_step);
+      write_map<V>(block, block.steps + r * block.steps_step, args.keys, inverse[r],
+                   args.map + (block.first + r) * args.map_step);
     }
   }
   weigh_values<V, R>(args, block, inverse);
@@ -649,18 +725,14 @@ void run(const AttentionArgs& args, void* scratch) {
   Block block = {};
   block.q8 = at_byte<uint8_t>(scratch, 0);
   block.q_step = static_cast<ptrdiff_t>(layout.query_step);
-  block.p8 = at_byte<uint8_t>(scratch, layout.scores_at);
-  block.z = at_byte<float>(scratch, layout.scores_at + ScratchLayout::kScoresLead);
-  block.z_step = static_cast<ptrdiff_t>(layout.scores_step / 4);
+  block.steps = at_byte<int16_t>(scratch, layout.steps_at);
+  block.steps_step = static_cast<ptrdiff_t>(layout.steps_step / 2);
+  block.wide = at_byte<int32_t>(scratch, layout.wide_at);
   for (int32_t first = 0; first < args.rows; first += V::kRows) {
     block.first = first;
     block.rows = smaller(V::kRows, args.rows - first);
-    const Range top = visible_keys(args, first);
-    const Range bottom = visible_keys(args, first + block.rows - 1);
-    block.begin = top.begin / kTile * kTile;
-    block.end = bottom.end;
-    block.all_begin = bottom.begin;
-    block.all_end = top.end;
+    block.begin = visible_keys(args, first).begin / kTile * kTile;
+    block.end = visible_keys(args, first + block.rows - 1).end;
     if (block.begin >= block.end) block.begin = block.end = 0;  // nothing in sight
     if (V::kRows > 3 && block.rows > 1 && block.rows <= V::kRows / 2) {
       run_block<V, larger(V::kRows / 2, 1)>(args, block);

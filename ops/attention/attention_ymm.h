@@ -53,6 +53,7 @@ struct Ymm {
   static HEED_INLINE F div(F a, F b) { return _mm256_div_ps(a, b); }
   static HEED_INLINE F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
   static HEED_INLINE F max(F a, F b) { return _mm256_max_ps(a, b); }
+  static HEED_INLINE F min(F a, F b) { return _mm256_min_ps(a, b); }
   static HEED_INLINE F abs_max(F a, F b) {
     return _mm256_max_ps(a, _mm256_andnot_ps(_mm256_set1_ps(-0.0f), b));
   }
@@ -87,17 +88,6 @@ struct Ymm {
   static HEED_INLINE I bytes(I a, I b, I c, I d) {
     return join(halves(a, c), _mm256_slli_epi16(halves(b, d), 8), _mm256_set1_epi16(0xff));
   }
-  static HEED_INLINE I first_lanes(I a, int32_t n) { return _mm256_and_si256(a, first_n(n)); }
-  template <int32_t kByte>
-  static HEED_INLINE F byte(I p) {
-    return _mm256_cvtepi32_ps(
-        _mm256_and_si256(_mm256_srli_epi32(p, 8 * kByte), _mm256_set1_epi32(0xff)));
-  }
-  static HEED_INLINE F keep_between(F z, int32_t first, int32_t begin, int32_t end) {
-    const I seen = _mm256_andnot_si256(first_n(begin - first), first_n(end - first));
-    return _mm256_blendv_ps(_mm256_set1_ps(-INFINITY), z, _mm256_castsi256_ps(seen));
-  }
-
   /// Four lanes each of four rows become four rows of four keys.
   static HEED_INLINE void transpose4(const int32_t* rows, int32_t step, int32_t* out) {
     __m128i a[4];
@@ -118,9 +108,6 @@ struct Ymm {
   static HEED_INLINE void max_of_rows(float* out, Row row) {
     max_one_by_one<Ymm>(out, row);
   }
-  static HEED_INLINE void row_maxima(const float* rows, int32_t count, float* out) {
-    row_maxima_one_by_one<Ymm>(rows, count, out);
-  }
   static HEED_INLINE void row_sums(const int32_t* rows, int32_t count, int32_t* out) {
     row_sums_one_by_one<Ymm>(rows, count, out);
   }
@@ -130,44 +117,57 @@ struct Ymm {
 
   static HEED_INLINE void settle(I& sums) { __asm__("" : "+x"(sums)); }
 
+  // Steps: T is a vector of 16-bit ones.
+  using T = __m256i;
+  static constexpr KeyOrder kKeyAt = make_key_order<2>();
+  static constexpr Rounding kRounding = make_rounding(kKeyAt);
+  static HEED_INLINE I round(F x) { return _mm256_cvtps_epi32(x); }
+  static HEED_INLINE T narrow(I a, I b) { return _mm256_packs_epi32(a, b); }
+  static HEED_INLINE T load(const int16_t* x) { return load_bytes(x); }
+  static HEED_INLINE void store(int16_t* x, T value) { store_bytes(x, value); }
+  static HEED_INLINE T lowest_steps() { return _mm256_set1_epi16(INT16_MIN); }
+  static HEED_INLINE T larger_steps(T a, T b) { return _mm256_max_epi16(a, b); }
+  static HEED_INLINE int32_t max_steps(T a) {
+    const __m128i half = _mm_max_epi16(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    // Flipped, the largest signed number is the smallest unsigned one.
+    const __m128i flipped = _mm_xor_si128(half, _mm_set1_epi16(INT16_MAX));
+    return static_cast<int16_t>(_mm_cvtsi128_si32(_mm_minpos_epu16(flipped)) ^ INT16_MAX);
+  }
+  static HEED_INLINE T keep_between(T t, T key, int32_t begin, int32_t end) {
+    const T first = _mm256_set1_epi16(static_cast<int16_t>(larger(begin, 0)));
+    const T last = _mm256_set1_epi16(static_cast<int16_t>(smaller(end, kTile)));
+    const T seen =
+        _mm256_andnot_si256(_mm256_cmpgt_epi16(first, key), _mm256_cmpgt_epi16(last, key));
+    return _mm256_blendv_epi8(lowest_steps(), t, seen);
+  }
+  /// map[0 .. 15] = bytes times inverse.
+  static HEED_INLINE void map_bytes(__m128i bytes, F inverse, float* out) {
+    store(out, mul(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)), inverse));
+    store(out + kLanes,
+          mul(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes))), inverse));
+  }
+
   struct Softmax {
-    F row_max, c;
+    T most;
 
-    HEED_INLINE Softmax(float largest, float factor) : row_max(set(largest)), c(set(factor)) {}
+    HEED_INLINE explicit Softmax(int16_t largest) : most(_mm256_set1_epi16(largest)) {}
 
-    template <bool kClamp>
-    HEED_INLINE I steps(F z) const {
-      const F t = _mm256_fmadd_ps(_mm256_sub_ps(row_max, z), c, _mm256_set1_ps(kRounder));
-      return _mm256_castps_si256(kClamp ? _mm256_min_ps(t, _mm256_set1_ps(kRounder + kStepsMax))
-                                        : t);
-    }
-    /// 16-bit powers of two plus rounding: `low` in the low halves, `high` in the high ones.
-    HEED_INLINE I powers(I low, I high, const uint32_t* rounding) const {
-      const I t = halves(low, high);
-      const I f =
+    /// 16-bit powers of two, and the rounding added.
+    HEED_INLINE T powers(T steps, const uint16_t* rounding) const {
+      const T t = _mm256_sub_epi16(most, steps);
+      const T f =
           _mm256_slli_epi16(t, 10);  // t % 64, so that the high half of a product drops 6 bits
-      I power = _mm256_sub_epi16(_mm256_set1_epi16(kExp2),
+      T power = _mm256_sub_epi16(_mm256_set1_epi16(kExp2),
                                  _mm256_mulhi_epu16(f, _mm256_set1_epi16(kExp3)));
       power = _mm256_sub_epi16(_mm256_set1_epi16(kExp1), _mm256_mulhi_epu16(f, power));
       power = _mm256_sub_epi16(_mm256_set1_epi16(kExp0), _mm256_mulhi_epu16(f, power));
       power = _mm256_add_epi16(power, power);
-      const I shift = _mm256_srli_epi16(t, 6);
-      const I zero_half = _mm256_setzero_si256();
-      const I at_low = _mm256_srlv_epi32(_mm256_blend_epi16(power, zero_half, 0xaa),
+      const T shift = _mm256_srli_epi16(t, 6);
+      const T zero_half = _mm256_setzero_si256();
+      const T at_low = _mm256_srlv_epi32(_mm256_blend_epi16(power, zero_half, 0xaa),
                                          _mm256_blend_epi16(shift, zero_half, 0xaa));
-      const I at_high = _mm256_srlv_epi32(power, _mm256_srli_epi32(shift, 16));
+      const T at_high = _mm256_srlv_epi32(power, _mm256_srli_epi32(shift, 16));
       return _mm256_add_epi16(_mm256_blend_epi16(at_low, at_high, 0xaa), load_bytes(rounding));
-    }
-    /// Of four quarters of a tile, `step` scores apart. Without kClamp they are known to lie less
-    /// than kStepsBound steps below the maximum.
-    template <bool kClamp>
-    HEED_INLINE I probabilities(const float* z, int32_t step, const Rounding& rounding,
-                                int32_t lane) const {
-      const I even =
-          powers(steps<kClamp>(load(z)), steps<kClamp>(load(z + 2 * step)), rounding.even + lane);
-      const I odd = powers(steps<kClamp>(load(z + step)), steps<kClamp>(load(z + 3 * step)),
-                           rounding.odd + lane);
-      return join(_mm256_srli_epi16(even, 8), odd, _mm256_set1_epi16(0xff));
     }
   };
 };
