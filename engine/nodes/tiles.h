@@ -14,7 +14,7 @@ namespace heed {
 struct Panels {
   static constexpr int32_t kUnit = 12;  // a multiple of the row tiles of all kernels: 4, 6, 12
   static constexpr int32_t kRowsMax = 48;
-  static constexpr int64_t kFloats = 32768;  // of one panel: 128 kB
+  static constexpr int64_t kFloats = 8192;  // of one panel: 128 kB
 
   int64_t rows;
   int64_t units;

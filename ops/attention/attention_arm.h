@@ -15,6 +15,7 @@ struct Arm {
   static constexpr int32_t kBlocks = 1;
   static constexpr int32_t kOperandBytes = 4;
   static constexpr bool kHoldRows = true;
+  static constexpr bool kBeside = false;
 
   static HEED_INLINE F set(float x) { return vdupq_n_f32(x); }
   static HEED_INLINE I zero() { return vdupq_n_s32(0); }
@@ -79,6 +80,15 @@ struct Arm {
   static HEED_INLINE int16x8_t halves(I low, I high) {
     return vreinterpretq_s16_s32(vsliq_n_s32(low, high, 16));
   }
+  /// Quantised a, b, c, d as bytes, in this order.
+  static HEED_INLINE I quads(I a, I b, I c, I d) {
+    const auto evens = [](I x, I y) HEED_LAMBDA_INLINE {
+      return vreinterpretq_s8_s16(
+          vuzpq_s16(vreinterpretq_s16_s32(x), vreinterpretq_s16_s32(y)).val[0]);
+    };
+    return vreinterpretq_s32_s8(vuzpq_s8(evens(a, b), evens(c, d)).val[0]);
+  }
+  /// Their low bytes, side by side in each lane.
   static HEED_INLINE I bytes(I a, I b, I c, I d) {
     return vreinterpretq_s32_s16(vsliq_n_s16(halves(a, c), halves(b, d), 8));
   }
@@ -95,15 +105,16 @@ struct Arm {
       store(out + (i + 2) * kBlock, vcombine_s32(vget_high_s32(a), vget_high_s32(b)));
     });
   }
-  template <class Row>
+  template <int32_t N, class Row>
   static HEED_INLINE void max_of_rows(float* out, Row row) {
-    max_one_by_one<Arm>(out, row);
+    max_one_by_one<Arm, N>(out, row);
   }
   static HEED_INLINE void row_sums(const int32_t* rows, int32_t count, int32_t* out) {
     row_sums_one_by_one<Arm>(rows, count, out);
   }
-  static void transpose(const int32_t* rows, int32_t step, int32_t* out, int32_t groups) {
-    transpose_by_four<Arm>(rows, step, out, groups);
+  template <class Row>
+  static HEED_INLINE void transpose(Row row, int32_t* out, int32_t groups) {
+    transpose_by_four<Arm>(row, out, groups);
   }
 
   // Dot products are of signed bytes.
@@ -154,14 +165,21 @@ struct Arm {
   }
   /// Stores the high bytes of two vectors of powers and adds them to a row's sums. Probabilities
   /// lack 128, to be signed; the values' sums make up for it.
-  static HEED_INLINE I put_probabilities(uint8_t* out, uint16x8_t low, uint16x8_t high, I total) {
+  static HEED_INLINE void put_probabilities(uint8_t* out, uint16x8_t low, uint16x8_t high) {
 #if defined(__aarch64__)
     const uint8x16_t p = vshrn_high_n_u16(vshrn_n_u16(low, 8), high, 8);
 #else
     const uint8x16_t p = vcombine_u8(vshrn_n_u16(low, 8), vshrn_n_u16(high, 8));
 #endif
     vst1q_u8(out, veorq_u8(p, vdupq_n_u8(0x80)));
-    return vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(total), vpaddlq_u8(p)));
+  }
+  /// Adds a tile of them to a row's sums.
+  static HEED_INLINE I add_probabilities(I total, const uint8_t* tile) {
+    uint16x8_t sum = vdupq_n_u16(0);
+    repeat<4>([&](auto i) HEED_LAMBDA_INLINE {
+      sum = vpadalq_u8(sum, veorq_u8(vld1q_u8(tile + 16 * i), vdupq_n_u8(0x80)));
+    });
+    return vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(total), sum));
   }
   static HEED_INLINE void map_block(const uint8_t* tile, int32_t group, F inverse, float* out) {
     const uint8x16_t p = veorq_u8(vld1q_u8(tile + group * 4), vdupq_n_u8(0x80));

@@ -43,14 +43,19 @@ struct Avx2 : Ymm {
   static constexpr uint8_t kProbabilityAt[16] = {0,  16, 8,  24, 32, 48,  40,  56,
                                                  64, 80, 72, 88, 96, 112, 104, 120};
   /// Each quad of probabilities as words, the even ones before the odd ones.
-  static HEED_INLINE I put_probabilities(uint8_t* out, T low, T high, I total) {
+  static HEED_INLINE void put_probabilities(uint8_t* out, T low, T high) {
     const I order = _mm256_broadcastsi128_si256(
         _mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
     const I p_low = _mm256_srli_epi16(low, 8), p_high = _mm256_srli_epi16(high, 8);
     store_bytes(out, _mm256_shuffle_epi8(p_low, order));
     store_bytes(out + 32, _mm256_shuffle_epi8(p_high, order));
-    return _mm256_add_epi32(
-        total, _mm256_madd_epi16(_mm256_add_epi16(p_low, p_high), _mm256_set1_epi16(1)));
+  }
+  /// Adds a tile of them to a row's sums.
+  static HEED_INLINE I add_probabilities(I total, const uint8_t* tile) {
+    const I words =
+        _mm256_add_epi16(_mm256_add_epi16(load_bytes(tile), load_bytes(tile + 32)),
+                         _mm256_add_epi16(load_bytes(tile + 64), load_bytes(tile + 96)));
+    return _mm256_add_epi32(total, _mm256_madd_epi16(words, _mm256_set1_epi16(1)));
   }
   static HEED_INLINE void map_block(const uint8_t* tile, int32_t group, F inverse, float* out) {
     __m128i quads[2];

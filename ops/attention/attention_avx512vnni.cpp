@@ -22,6 +22,7 @@ struct Avx512 {
   static constexpr int32_t kGroups = 1;  // taken at a time
   static constexpr int32_t kOperandBytes = 4;
   static constexpr bool kHoldRows = false;  // which operands stay in registers: rows or columns
+  static constexpr bool kBeside = true;     // eight registers are free between two groups
 
   static HEED_INLINE __mmask16 first_n(int32_t n) {
     return static_cast<__mmask16>(
@@ -62,7 +63,17 @@ struct Avx512 {
   static HEED_INLINE I quantise(F x, F inverse) {
     return _mm512_castps_si512(_mm512_fmadd_ps(x, inverse, _mm512_set1_ps(kRounder)));
   }
-  /// The low bytes of a, b, c, d, ascending.
+  /// Quantised a, b, c, d as bytes, in this order.
+  static HEED_INLINE I quads(I a, I b, I c, I d) {
+    const auto number = [](I x) HEED_LAMBDA_INLINE {
+      return _mm512_sub_epi32(x, _mm512_set1_epi32(kRounderBits));
+    };
+    const I taking_turns = _mm512_packs_epi16(_mm512_packs_epi32(number(a), number(b)),
+                                              _mm512_packs_epi32(number(c), number(d)));
+    const I order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_permutexvar_epi32(order, taking_turns);
+  }
+  /// The low bytes of a, b, c, d, side by side in each lane.
   static HEED_INLINE I bytes(I a, I b, I c, I d) {
     const I low =
         _mm512_ternarylogic_epi32(_mm512_slli_epi32(b, 8), a, _mm512_set1_epi32(0xff), kPick);
@@ -73,9 +84,6 @@ struct Avx512 {
   }
   static HEED_INLINE I add_signed(I sum, I bytes) {
     return _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), bytes);
-  }
-  static HEED_INLINE I add_unsigned(I sum, I bytes) {
-    return _mm512_dpbusd_epi32(sum, bytes, _mm512_set1_epi8(1));
   }
   /// Folds the lanes of 4 rows, a to d: of each quarter, lane r holds what is left of row r.
   template <class Fold>
@@ -88,15 +96,21 @@ struct Avx512 {
   static HEED_INLINE F fold_quarters(F a, F b, Fold fold) {
     return fold(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
   }
-  /// out[n] = the largest lane of row(n), for 16 rows.
-  template <class Row>
+  /// out[n] = the largest lane of row(n), for N rows: 16, or 5 to 8.
+  template <int32_t N, class Row>
   static HEED_INLINE void max_of_rows(float* out, Row row) {
     F fours[4];
-    repeat<4>([&](auto i) HEED_LAMBDA_INLINE {
-      fours[i] = fold_four(row(4 * i), row(4 * i + 1), row(4 * i + 2), row(4 * i + 3), max);
+    repeat<divide_up(N, 4)>([&](auto i) HEED_LAMBDA_INLINE {
+      const auto at = [&](int32_t n) HEED_LAMBDA_INLINE { return row(smaller(n, N - 1)); };
+      fours[i] = fold_four(at(4 * i), at(4 * i + 1), at(4 * i + 2), at(4 * i + 3), max);
     });
-    store(out, fold_quarters(fold_quarters(fours[0], fours[1], max),
-                             fold_quarters(fours[2], fours[3], max), max));
+    if constexpr (N <= 8) {
+      const F both = fold_quarters(fours[0], fours[1], max);
+      store(out, fold_quarters(both, both, max));
+    } else {
+      store(out, fold_quarters(fold_quarters(fours[0], fours[1], max),
+                               fold_quarters(fours[2], fours[3], max), max));
+    }
   }
   /// The rows of a block at once: out[0 .. 7], of which the first six mean something.
   template <class Fold>
@@ -114,7 +128,39 @@ struct Avx512 {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
                         fold_block(reinterpret_cast<const float*>(rows), plus));
   }
-  static void transpose(const int32_t* rows, int32_t step, int32_t* out, int32_t groups);
+
+  /// 16 lanes each of 16 rows become 16 rows of 16 keys, of which `groups` are wanted.
+  template <class Row>
+  static HEED_INLINE void transpose(Row row, int32_t* out, int32_t groups) {
+    I a[16], b[16];
+    repeat<16>([&](auto i) HEED_LAMBDA_INLINE { a[i] = row(i); });
+    repeat<8>([&](auto i) HEED_LAMBDA_INLINE {
+      b[2 * i] = _mm512_unpacklo_epi32(a[2 * i], a[2 * i + 1]);
+      b[2 * i + 1] = _mm512_unpackhi_epi32(a[2 * i], a[2 * i + 1]);
+    });
+    repeat<4>([&](auto i) HEED_LAMBDA_INLINE {
+      a[4 * i] = _mm512_unpacklo_epi64(b[4 * i], b[4 * i + 2]);
+      a[4 * i + 1] = _mm512_unpackhi_epi64(b[4 * i], b[4 * i + 2]);
+      a[4 * i + 2] = _mm512_unpacklo_epi64(b[4 * i + 1], b[4 * i + 3]);
+      a[4 * i + 3] = _mm512_unpackhi_epi64(b[4 * i + 1], b[4 * i + 3]);
+    });
+    // a[4 i + j]: quarter q holds group 4 q + j of rows 4 i .. 4 i + 3.
+    repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
+      b[j] = _mm512_shuffle_i32x4(a[j], a[4 + j], 0x88);
+      b[4 + j] = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0x88);
+      b[8 + j] = _mm512_shuffle_i32x4(a[j], a[4 + j], 0xdd);
+      b[12 + j] = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0xdd);
+    });
+    const auto put = [&](int32_t group, I keys) HEED_LAMBDA_INLINE {
+      if (group < groups) store(out + group * 16, keys);
+    };
+    repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
+      put(j, _mm512_shuffle_i32x4(b[j], b[4 + j], 0x88));
+      put(4 + j, _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0x88));
+      put(8 + j, _mm512_shuffle_i32x4(b[j], b[4 + j], 0xdd));
+      put(12 + j, _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0xdd));
+    });
+  }
 
   // Dot products: the row's operand is unsigned, so queries carry 128 too much.
   static HEED_INLINE void store_query(uint8_t* out, I bytes) {
@@ -200,50 +246,19 @@ struct Avx512 {
                               _mm512_load_si512(rounding));
     }
   };
-  /// Stores the high bytes of two vectors of powers and adds them to a row's sums.
-  static HEED_INLINE I put_probabilities(uint8_t* out, T low, T high, I total) {
-    const I p = _mm512_packus_epi16(_mm512_srli_epi16(low, 8), _mm512_srli_epi16(high, 8));
-    _mm512_storeu_si512(out, p);
-    return add_unsigned(total, p);
+  /// Stores the high bytes of two vectors of powers.
+  static HEED_INLINE void put_probabilities(uint8_t* out, T low, T high) {
+    _mm512_storeu_si512(out,
+                        _mm512_packus_epi16(_mm512_srli_epi16(low, 8), _mm512_srli_epi16(high, 8)));
+  }
+  /// Adds a tile of them to a row's sums.
+  static HEED_INLINE I add_probabilities(I total, const uint8_t* tile) {
+    return _mm512_dpbusd_epi32(total, _mm512_loadu_si512(tile), _mm512_set1_epi8(1));
   }
 
  private:
   static constexpr int32_t kPick = 0xf8;  // a | (b & c)
 };
-
-/// 16 lanes each of 16 rows become 16 rows of 16 keys; the last batch may be short.
-void Avx512::transpose(const int32_t* rows, int32_t step, int32_t* out, int32_t groups) {
-  for (int32_t g = 0; g < groups; g += 16) {
-    I a[16], b[16];
-    repeat<16>([&](auto i) HEED_LAMBDA_INLINE { a[i] = load(rows + i * step + g); });
-    repeat<8>([&](auto i) HEED_LAMBDA_INLINE {
-      b[2 * i] = _mm512_unpacklo_epi32(a[2 * i], a[2 * i + 1]);
-      b[2 * i + 1] = _mm512_unpackhi_epi32(a[2 * i], a[2 * i + 1]);
-    });
-    repeat<4>([&](auto i) HEED_LAMBDA_INLINE {
-      a[4 * i] = _mm512_unpacklo_epi64(b[4 * i], b[4 * i + 2]);
-      a[4 * i + 1] = _mm512_unpackhi_epi64(b[4 * i], b[4 * i + 2]);
-      a[4 * i + 2] = _mm512_unpacklo_epi64(b[4 * i + 1], b[4 * i + 3]);
-      a[4 * i + 3] = _mm512_unpackhi_epi64(b[4 * i + 1], b[4 * i + 3]);
-    });
-    // a[4 i + j]: quarter q holds group 4 q + j of rows 4 i .. 4 i + 3.
-    repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
-      b[j] = _mm512_shuffle_i32x4(a[j], a[4 + j], 0x88);
-      b[4 + j] = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0x88);
-      b[8 + j] = _mm512_shuffle_i32x4(a[j], a[4 + j], 0xdd);
-      b[12 + j] = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0xdd);
-    });
-    const auto put = [&](int32_t group, I keys) HEED_LAMBDA_INLINE {
-      if (g + group < groups) store(out + (g + group) * 16, keys);
-    };
-    repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
-      put(j, _mm512_shuffle_i32x4(b[j], b[4 + j], 0x88));
-      put(4 + j, _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0x88));
-      put(8 + j, _mm512_shuffle_i32x4(b[j], b[4 + j], 0xdd));
-      put(12 + j, _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0xdd));
-    });
-  }
-}
 
 }  // namespace
 

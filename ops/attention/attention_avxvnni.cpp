@@ -24,11 +24,15 @@ struct AvxVnni : Ymm {
   static constexpr int32_t kProbabilityTile = 64;
   static constexpr uint8_t kProbabilityAt[16] = {0,  16, 4,  20, 8,  24, 12, 28,
                                                  32, 48, 36, 52, 40, 56, 44, 60};
-  /// Stores the high bytes of two vectors of powers and adds them to a row's sums.
-  static HEED_INLINE I put_probabilities(uint8_t* out, T low, T high, I total) {
-    const I p = _mm256_packus_epi16(_mm256_srli_epi16(low, 8), _mm256_srli_epi16(high, 8));
-    store_bytes(out, p);
-    return _mm256_dpbusd_avx_epi32(total, p, _mm256_set1_epi8(1));
+  /// Stores the high bytes of two vectors of powers.
+  static HEED_INLINE void put_probabilities(uint8_t* out, T low, T high) {
+    store_bytes(out, _mm256_packus_epi16(_mm256_srli_epi16(low, 8), _mm256_srli_epi16(high, 8)));
+  }
+  /// Adds a tile of them to a row's sums.
+  static HEED_INLINE I add_probabilities(I total, const uint8_t* tile) {
+    const I ones = _mm256_set1_epi8(1);
+    return _mm256_dpbusd_avx_epi32(_mm256_dpbusd_avx_epi32(total, load_bytes(tile), ones),
+                                   load_bytes(tile + 32), ones);
   }
   static HEED_INLINE void map_block(const uint8_t* tile, int32_t group, F inverse, float* out) {
     int32_t quads[4];

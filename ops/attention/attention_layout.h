@@ -2,11 +2,8 @@
 // Where things lie in packed keys, packed values and scratch, and the integer exponential's
 // constants. Shared by the variants of attention; nobody else needs it.
 //
-// Along D the four values that meet in one 32-bit lane of a dot product are not neighbours but lie
-// a quarter of a tile of 64 apart: lane i of a tile holds elements i, i + w, i + 2w, i + 3w, where
-// w = 16, or a quarter of what is left in the last tile. So four vectors of 32-bit lanes become one
-// vector of bytes by shifts alone, with no shuffle on any ISA. Along S a lane holds four
-// neighbours.
+//
+// Four neighbours along D (keys) or S (values) meet in one 32-bit lane of a dot product.
 
 #include <stdint.h>
 
@@ -15,19 +12,13 @@
 namespace heed {
 namespace {
 
-constexpr int32_t kTile = 64;       // elements of a tile, keys of a pass
-constexpr int32_t kTileLanes = 16;  // 32-bit lanes, four elements each, of a full tile
-constexpr int32_t kBlock = 16;      // keys (or value channels) that lie side by side
-constexpr int32_t kRowsMax = 6;     // query rows that any variant takes at a time
+constexpr int32_t kTile = 64;    // keys of a tile
+constexpr int32_t kBlock = 16;   // keys (or value channels) that lie side by side
+constexpr int32_t kRowsMax = 6;  // query rows that any variant takes at a time
 
 constexpr int32_t divide_up(int32_t a, int32_t b) { return (a + b - 1) / b; }
 constexpr int32_t round_up(int32_t a, int32_t b) { return divide_up(a, b) * b; }
 constexpr size_t align64(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
-
-/// Lanes of the tile that begins at element `tile` of `count`.
-constexpr int32_t tile_lanes(int32_t tile, int32_t count) {
-  return count - tile >= kTile ? kTileLanes : divide_up(count - tile, 4);
-}
 
 /// Keys: int8 [S/16][groups][16][4], scale f32 [S/16][16], sum over d of k8 int32 [S/16][16], and
 /// the largest scale, sixteen times; `groups` lanes of four values of D each. Past the last key
@@ -77,7 +68,7 @@ struct ScratchLayout {
       : query_step(align64(static_cast<size_t>(divide_up(width, 4)) * 8) + 128),
         steps_at(query_step * kRowsMax),
         steps_step(align64(static_cast<size_t>(round_up(keys, kTile)) * 2) | 64),
-        wide_at(steps_at + steps_step * kRowsMax),
+        wide_at(steps_at + steps_step * 2 * kRowsMax),
         bytes(wide_at + static_cast<size_t>(round_up(keys, kTile)) * 4) {}
 };
 

@@ -47,16 +47,6 @@ int8_t quantise(float x, float inverse) {
   return static_cast<int8_t>(bits_of(std::fma(x, inverse, kRounder)) & 0xff);
 }
 
-/// Where element `index` of D = `count` lies: the group of four and the place in it.
-struct Slot {
-  int32_t group, byte;
-};
-Slot slot_of(int32_t index, int32_t count) {
-  const int32_t tile = index / kTile * kTile;
-  const int32_t lanes = tile_lanes(tile, count);
-  return {tile / 4 + (index - tile) % lanes, (index - tile) / lanes};
-}
-
 float mean_of(const AttentionRows& rows, int32_t d) {
   float sum = 0.0f;
   for (int32_t s = 0; s < rows.keys; ++s) sum += rows.x[s * rows.step + d];
@@ -81,9 +71,8 @@ void pack_keys(const AttentionRows& keys, bool subtract_mean, void* packed) {
     scale_max = larger(scale_max, scale[s]);
     int8_t* const block = k8 + static_cast<ptrdiff_t>(s / kBlock) * layout.groups * 64;
     for (int32_t d = 0; d < keys.width; ++d) {
-      const Slot slot = slot_of(d, keys.width);
       const int8_t value = quantise(row[d] - mean[d], q.inverse);
-      block[slot.group * 64 + s % kBlock * 4 + slot.byte] = value;
+      block[d / 4 * 64 + s % kBlock * 4 + d % 4] = value;
       sum[s] += value;
     }
   }
@@ -188,10 +177,7 @@ void run(const AttentionArgs& args, void* scratch) {
     for (int32_t d = 0; d < args.head_width; ++d) amax = larger(amax, fabsf(q[d]));
     const Quantiser quantiser = quantiser_of(amax);
     int8_t q8[kAttentionWidthMax] = {};
-    for (int32_t d = 0; d < args.head_width; ++d) {
-      const Slot slot = slot_of(d, args.head_width);
-      q8[slot.group * 4 + slot.byte] = quantise(q[d], quantiser.inverse);
-    }
+    for (int32_t d = 0; d < args.head_width; ++d) q8[d] = quantise(q[d], quantiser.inverse);
     const int32_t end = args.causal ? args.position + r + 1 : args.keys;
     const int32_t begin = args.window > 0 ? end - args.window : 0;
     const float* const mask = args.mask == nullptr ? nullptr : args.mask + r * args.mask_step;

@@ -6,99 +6,10 @@
 // scratch; then, row by row, over the steps for their maximum and the probabilities; then over the
 // values.
 
-#include <math.h>
-#include <string.h>
-
-#include "ops/attention/attention.h"
-#include "ops/attention/attention_layout.h"
-
-// Attributes only: everything below the entry points is one body per variant.
-#define HEED_INLINE inline __attribute__((always_inline))
-#define HEED_LAMBDA_INLINE __attribute__((always_inline))
+#include "ops/attention/attention_pack.h"
 
 namespace heed {
 namespace {
-
-template <int32_t N>
-struct Index {
-  constexpr operator int32_t() const { return N; }
-};
-
-/// body(Index<0>), ..., body(Index<N-1>): unrolled before the optimiser looks, so that arrays
-/// indexed by it become registers.
-template <int32_t N, class Body>
-HEED_INLINE void repeat(Body body) {
-  if constexpr (N > 1) repeat<N - 1>(body);
-  body(Index<N - 1>{});
-}
-
-constexpr int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
-constexpr int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
-
-template <class T>
-HEED_INLINE T* at_byte(const void* base, size_t offset) {
-  return reinterpret_cast<T*>(static_cast<char*>(const_cast<void*>(base)) + offset);
-}
-
-/// inverse = 127 / amax and scale = amax / 127, or 0 and 1 for a group that counts as zero.
-template <class V>
-HEED_INLINE void quantiser(typename V::F amax, typename V::F& inverse, typename V::F& scale) {
-  const auto tiny = V::set(kTiny);
-  inverse = V::where_less(amax, tiny, V::set(0.0f), V::div(V::set(127.0f), amax));
-  scale = V::where_less(amax, tiny, V::set(1.0f), V::div(amax, V::set(127.0f)));
-}
-
-/// Largest |x[i] - mean[i]| of a row.
-template <class V, bool kCentred>
-HEED_INLINE typename V::F row_amax(const float* x, const float* mean, int32_t width) {
-  auto amax = V::set(0.0f);
-  int32_t i = 0;
-  for (; i + V::kLanes <= width; i += V::kLanes) {
-    auto value = V::load(x + i);
-    if constexpr (kCentred) value = V::sub(value, V::load(mean + i));
-    amax = V::abs_max(amax, value);
-  }
-  if (i < width) {
-    auto value = V::load_n(x + i, width - i);
-    if constexpr (kCentred) value = V::sub(value, V::load(mean + i));
-    amax = V::abs_max(amax, value);
-  }
-  return amax;
-}
-
-/// Four quarters of a tile, quantised and joined: lanes `first` .. of elements 0 .. width-1 of x.
-template <class V, bool kCentred, bool kFull>
-HEED_INLINE typename V::I quantised_lanes(const float* x, const float* mean, int32_t first,
-                                          int32_t step, int32_t width, typename V::F inverse) {
-  typename V::I q[4];
-  repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
-    const int32_t at = first + j * step;
-    auto value = kFull ? V::load(x + at) : V::load_n(x + at, width - at);
-    if constexpr (kCentred) value = V::sub(value, V::load(mean + at));
-    q[j] = V::quantise(value, inverse);
-  });
-  return V::bytes(q[0], q[1], q[2], q[3]);
-}
-
-/// A whole row, handed to store(lane, bytes) in groups of V::kLanes lanes; up to V::kLanes - 1
-/// lanes past the last are stored too.
-template <class V, bool kCentred, class Store>
-HEED_INLINE void quantise_row(const float* x, const float* mean, int32_t width,
-                              typename V::F inverse, Store store) {
-  int32_t tile = 0;
-  for (; tile + kTile <= width; tile += kTile) {
-    for (int32_t i = 0; i < kTileLanes; i += V::kLanes) {
-      store(tile / 4 + i,
-            quantised_lanes<V, kCentred, true>(x, mean, tile + i, kTileLanes, width, inverse));
-    }
-  }
-  if (tile == width) return;
-  const int32_t lanes = tile_lanes(tile, width);
-  for (int32_t i = 0; i < lanes; i += V::kLanes) {
-    store(tile / 4 + i,
-          quantised_lanes<V, kCentred, false>(x, mean, tile + i, lanes, width, inverse));
-  }
-}
 
 // --- the order of a tile's steps ---------------------------------------------------------------
 
@@ -138,171 +49,6 @@ constexpr Rounding make_rounding(const KeyOrder& order) {
   return rounding;
 }
 
-// --- packing ---------------------------------------------------------------------------------
-
-constexpr int32_t kMeanSpace = kAttentionWidthMax + kTile;  // whole vectors may be read at its end
-
-template <class V>
-void key_mean(const AttentionRows& keys, float* mean) {
-  const auto share = V::set(1.0f / static_cast<float>(keys.keys));
-  int32_t d = 0;
-  for (; d + 4 * V::kLanes <= keys.width; d += 4 * V::kLanes) {
-    typename V::F sum[4];
-    repeat<4>([&](auto j) HEED_LAMBDA_INLINE { sum[j] = V::set(0.0f); });
-    for (int32_t s = 0; s < keys.keys; ++s) {
-      const float* const x = keys.x + s * keys.step + d;
-      repeat<4>([&](auto j)
-                    HEED_LAMBDA_INLINE { sum[j] = V::add(sum[j], V::load(x + j * V::kLanes)); });
-    }
-    repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
-      V::store(mean + d + j * V::kLanes, V::mul(sum[j], share));
-    });
-  }
-  for (; d < keys.width; d += V::kLanes) {
-    auto sum = V::set(0.0f);
-    for (int32_t s = 0; s < keys.keys; ++s) {
-      sum = V::add(sum, V::load_n(keys.x + s * keys.step + d, keys.width - d));
-    }
-    V::store(mean + d, V::mul(sum, share));
-  }
-}
-
-template <class V>
-void pack_keys(const AttentionRows& keys, bool subtract_mean, void* packed) {
-  constexpr int32_t kStep = kAttentionWidthMax / 4 + 16;
-  const KeysLayout layout(keys.keys, keys.width);
-  alignas(64) float mean[kMeanSpace];
-  alignas(64) int32_t rows[kBlock * kStep];
-  alignas(64) float amax[kBlock], inverse[kBlock];
-  memset(mean, 0, sizeof(mean));
-  if (subtract_mean) key_mean<V>(keys, mean);
-  auto scale_max = V::set(0.0f);
-  for (int32_t block = 0; block < layout.blocks; ++block) {
-    const float* const x = keys.x + static_cast<ptrdiff_t>(block) * kBlock * keys.step;
-    const int32_t last = smaller(kBlock, keys.keys - block * kBlock) - 1;
-    auto* const k8 = at_byte<int32_t>(packed, static_cast<size_t>(block) * layout.groups * 64);
-    auto* const scale = at_byte<float>(packed, layout.scale_at) + block * kBlock;
-    auto* const sum = at_byte<int32_t>(packed, layout.sum_at) + block * kBlock;
-    V::max_of_rows(amax, [&](int32_t n) HEED_LAMBDA_INLINE {
-      return row_amax<V, true>(x + smaller(n, last) * keys.step, mean, keys.width);
-    });
-    for (int32_t n = 0; n < kBlock; n += V::kLanes) {
-      typename V::F factor, unit;
-      quantiser<V>(V::load(amax + n), factor, unit);
-      V::store(inverse + n, factor);
-      V::store(scale + n, V::drop_two_bits(unit));
-      scale_max = V::max(scale_max, V::drop_two_bits(unit));
-    }
-    for (int32_t n = 0; n < kBlock; ++n) {
-      int32_t* const row = rows + n * kStep;
-      quantise_row<V, true>(x + smaller(n, last) * keys.step, mean, keys.width, V::set(inverse[n]),
-                            [&](int32_t lane, auto bytes)
-                                HEED_LAMBDA_INLINE { V::store(row + lane, bytes); });
-    }
-    V::transpose(rows, kStep, k8, layout.groups);
-    for (int32_t n = 0; n < kBlock; n += V::kLanes) {
-      auto total = V::zero();
-      for (int32_t g = 0; g < layout.groups; ++g) {
-        total = V::add_signed(total, V::load(k8 + g * kBlock + n));
-      }
-      V::store(sum + n, total);
-    }
-  }
-  auto* const largest = at_byte<float>(packed, layout.scale_max_at);
-  for (int32_t n = 0; n < kBlock; n += V::kLanes)
-    V::store(largest + n, V::set(V::max_lanes(scale_max)));
-}
-
-/// C vectors of channels over all keys; all of them exist where kFull.
-template <class V, int32_t C, bool kFull>
-void pack_value_channels(const AttentionRows& values, int32_t channel, void* packed) {
-  constexpr int32_t kChains = C == 1 ? 4 : 2;  // independent maxima of one vector
-  const ValuesLayout layout(values.keys, values.width);
-  const int32_t row_width = layout.blocks * kBlock;
-  const float* const x = values.x + channel;
-  const auto load = [&](int32_t s, int32_t c) HEED_LAMBDA_INLINE {
-    const float* const at = x + s * values.step + c * V::kLanes;
-    return kFull ? V::load(at) : V::load_n(at, values.width - channel - c * V::kLanes);
-  };
-  typename V::F amax[C * kChains], inverse[C];
-  repeat<C * kChains>([&](auto i) HEED_LAMBDA_INLINE { amax[i] = V::set(0.0f); });
-  int32_t s = 0;
-  for (; s + kChains <= values.keys; s += kChains) {
-    repeat<C * kChains>(
-        [&](auto i) HEED_LAMBDA_INLINE { amax[i] = V::abs_max(amax[i], load(s + i / C, i % C)); });
-  }
-  for (; s < values.keys; ++s) {
-    repeat<C>([&](auto c) HEED_LAMBDA_INLINE { amax[c] = V::abs_max(amax[c], load(s, c)); });
-  }
-  repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
-    repeat<kChains - 1>(
-        [&](auto i) HEED_LAMBDA_INLINE { amax[c] = V::max(amax[c], amax[c + (i + 1) * C]); });
-    typename V::F scale;
-    quantiser<V>(amax[c], inverse[c], scale);
-    V::store(at_byte<float>(packed, layout.scale_at) + channel + c * V::kLanes, scale);
-  });
-
-  auto* v8 = static_cast<int32_t*>(packed) + channel;
-  auto* sum = at_byte<int32_t>(packed, layout.sum_at) + channel;
-  typename V::I total[C];
-  const auto store_sums = [&]() HEED_LAMBDA_INLINE {
-    repeat<C>([&](auto c) HEED_LAMBDA_INLINE { V::store(sum + c * V::kLanes, total[c]); });
-    sum += row_width;
-  };
-  repeat<C>([&](auto c) HEED_LAMBDA_INLINE { total[c] = V::zero(); });
-  store_sums();
-  for (int32_t tile = 0; tile < values.keys; tile += kTile) {
-    for (int32_t i = tile; i < smaller(tile + kTile, values.keys); i += 4) {
-      repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
-        typename V::I q[4];
-        repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
-          q[j] = i + j < values.keys ? V::quantise(load(i + j, c), inverse[c]) : V::zero();
-        });
-        const auto bytes = V::bytes(q[0], q[1], q[2], q[3]);
-        V::store(v8 + c * V::kLanes, bytes);
-        total[c] = V::add_signed(total[c], bytes);
-      });
-      v8 += row_width;
-    }
-    store_sums();
-  }
-}
-
-template <class V>
-void pack_values(const AttentionRows& values, void* packed) {
-  const int32_t width = round_up(values.width, kBlock);
-  int32_t d = 0;
-  for (; d + 4 * V::kLanes <= values.width; d += 4 * V::kLanes) {
-    pack_value_channels<V, 4, true>(values, d, packed);
-  }
-  for (; d < width; d += V::kLanes) pack_value_channels<V, 1, false>(values, d, packed);
-}
-
-// V::max_of_rows and row_sums for machines that have nothing better than one at a time.
-template <class V, class Row>
-HEED_INLINE void max_one_by_one(float* out, Row row) {
-  for (int32_t n = 0; n < kBlock; ++n) out[n] = V::max_lanes(row(n));
-}
-template <class V>
-HEED_INLINE void row_sums_one_by_one(const int32_t* rows, int32_t count, int32_t* out) {
-  for (int32_t r = 0; r < count; ++r) out[r] = V::sum_lanes(V::load(rows + r * V::kLanes));
-}
-
-/// V::transpose from V::transpose4: 16 rows of `groups` lanes become `groups` rows of 16 keys.
-template <class V>
-HEED_INLINE void transpose_by_four(const int32_t* rows, int32_t step, int32_t* out,
-                                   int32_t groups) {
-  int32_t g = 0;
-  for (; g + 4 <= groups; g += 4) {
-    repeat<4>([&](auto i) HEED_LAMBDA_INLINE {
-      V::transpose4(rows + 4 * i * step + g, step, out + g * kBlock + 4 * i);
-    });
-  }
-  for (; g < groups; ++g) {
-    for (int32_t n = 0; n < kBlock; ++n) out[g * kBlock + n] = rows[n * step + g];
-  }
-}
-
 // --- dot products ----------------------------------------------------------------------------
 
 /// R rows against C vectors of V::kLanes columns.
@@ -311,16 +57,18 @@ struct DotTile {
   typename V::Sums sums[R][C];
 
   /// Adds `groups` groups of four: group g of the rows' operands lies at a + place(g), rows a_step
-  /// bytes apart; group g of block n of the columns at b + n * block_step + g * group_step.
-  template <class Place>
+  /// bytes apart; group g of block n of the columns at b + n * block_step + g * group_step. Calls
+  /// beside() between groups.
+  template <class Place, class Beside>
   HEED_INLINE void add(const uint8_t* a, Place place, ptrdiff_t a_step, const int8_t* b,
-                       ptrdiff_t block_step, ptrdiff_t group_step, int32_t groups) {
+                       ptrdiff_t block_step, ptrdiff_t group_step, int32_t groups, Beside beside) {
     int32_t g = 0;
     for (; g + V::kGroups <= groups; g += V::kGroups) {
       add_groups(a + place(g), a_step, [&](auto c) HEED_LAMBDA_INLINE {
         return V::columns(b + column_offset(c, block_step), group_step);
       });
       b += V::kGroups * group_step;
+      beside();
     }
     if constexpr (V::kGroups > 1) {
       if (g < groups) {
@@ -378,9 +126,10 @@ struct TileMask {
 
 /// Logits, in steps, of R rows against the C vectors of keys from block `block` on: handed to
 /// store(r, c, steps of vector c, steps of vector c + 1 or again of c).
-template <class V, int32_t R, int32_t C, class Store>
+template <class V, int32_t R, int32_t C, class Store, class Beside>
 HEED_INLINE void score_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& keys, int32_t block,
-                            const float* row_factor, const TileMask& mask, Store store) {
+                            const float* row_factor, const TileMask& mask, Store store,
+                            Beside beside) {
   const float* const scale = keys.scale + block * kBlock;
   const int32_t* const sum = keys.sum + block * kBlock;
   DotTile<V, R, C> tile;
@@ -390,7 +139,7 @@ HEED_INLINE void score_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& key
   });
   tile.add(
       q8, [](int32_t g) HEED_LAMBDA_INLINE { return g * V::kOperandBytes; }, q_step,
-      keys.k8 + block * keys.block_step, keys.block_step, 64, keys.groups);
+      keys.k8 + block * keys.block_step, keys.block_step, 64, keys.groups, beside);
   typename V::F factor[C], offset[C];
   repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
     factor[c] = V::load(scale + c * V::kLanes);
@@ -426,16 +175,6 @@ HEED_INLINE void score_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& key
   }
 }
 
-/// The same into scratch as 16-bit steps; rows steps_step apart.
-template <class V, int32_t R, int32_t C>
-void narrow_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& keys, int32_t block,
-                 const float* row_factor, const TileMask& mask, int16_t* out, ptrdiff_t out_step) {
-  score_tile<V, R, C>(q8, q_step, keys, block, row_factor, mask,
-                      [&](auto r, auto c, auto first, auto second) HEED_LAMBDA_INLINE {
-                        V::store(out + r * out_step + c * V::kLanes, V::narrow(first, second));
-                      });
-}
-
 struct Values {
   const int8_t* v8;  // first group to visit
   const float* scale;
@@ -455,7 +194,8 @@ void value_tile(const uint8_t* p8, ptrdiff_t p_step, const Values& values, int32
       p8,
       [](int32_t g)
           HEED_LAMBDA_INLINE { return g / 16 * V::kProbabilityTile + V::kProbabilityAt[g % 16]; },
-      p_step, values.v8 + channel * 4, 64, values.group_step, values.groups);
+      p_step, values.v8 + channel * 4, 64, values.group_step, values.groups,
+      []() HEED_LAMBDA_INLINE {});
   typename V::F scale[C];
   repeat<C>([&](auto c)
                 HEED_LAMBDA_INLINE { scale[c] = V::load(values.scale + channel + c * V::kLanes); });
@@ -480,18 +220,92 @@ void value_tile(const uint8_t* p8, ptrdiff_t p_step, const Values& values, int32
   }
 }
 
+// --- probabilities ---------------------------------------------------------------------------
+
+/// Steps of several rows on their way to become probabilities, a tile at a time: where registers
+/// allow it (V::kBeside) between the products of the next rows, whose units it does not need.
+template <class V>
+class SoftmaxJob {
+ public:
+  SoftmaxJob() = default;
+  /// Rows steps_step apart, from the first tile in sight on; most[r]: the largest step of row r.
+  SoftmaxJob(int16_t* steps, uint8_t* p8, ptrdiff_t row_bytes, const int32_t* most, int32_t rows,
+             int32_t tiles, bool dither)
+      : steps_(steps),
+        p8_(p8),
+        row_bytes_(row_bytes),
+        most_(most),
+        rounding_(dither ? V::kRounding.dither : V::kRounding.nearest),
+        tiles_(tiles),
+        rows_left_(tiles > 0 ? rows : 0) {}
+
+  HEED_INLINE bool is_done() const { return rows_left_ == 0; }
+
+  /// Does one tile of one row.
+  HEED_INLINE void step() {
+    const typename V::Softmax softmax(static_cast<int16_t>(*most_));
+    const int16_t* const from = steps_ + tile_ * kTile;
+    uint8_t* const to = p8_ + tile_ * V::kProbabilityTile;
+    repeat<kTile / (4 * V::kLanes)>([&](auto i) HEED_LAMBDA_INLINE {
+      constexpr int32_t low = i * 4 * V::kLanes, high = low + 2 * V::kLanes;
+      V::put_probabilities(to + i * V::kLanes * V::kOperandBytes,
+                           softmax.powers(V::load(from + low), rounding_ + low),
+                           softmax.powers(V::load(from + high), rounding_ + high));
+    });
+    if (++tile_ < tiles_) return;
+    tile_ = 0;
+    --rows_left_;
+    ++most_;
+    p8_ += row_bytes_;
+    steps_ += row_bytes_ / 2;
+  }
+
+ private:
+  int16_t* steps_ = nullptr;
+  uint8_t* p8_ = nullptr;
+  ptrdiff_t row_bytes_ = 0;
+  const int32_t* most_ = nullptr;
+  const uint16_t* rounding_ = nullptr;
+  int32_t tiles_ = 0, rows_left_ = 0, tile_ = 0;
+};
+
+/// Scores into scratch as 16-bit steps, rows out_step apart, and their maxima so far into R vectors
+/// at `most`; some of `job` beside them.
+template <class V, int32_t R, int32_t C>
+void narrow_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& keys, int32_t block,
+                 const float* row_factor, const TileMask& mask, int16_t* out, ptrdiff_t out_step,
+                 int16_t* most, SoftmaxJob<V>& job) {
+  typename V::T row_most = V::lowest_steps();
+  score_tile<V, R, C>(
+      q8, q_step, keys, block, row_factor, mask,
+      [&](auto r, auto c, auto first, auto second) HEED_LAMBDA_INLINE {
+        const auto steps = V::narrow(first, second);
+        V::store(out + r * out_step + c * V::kLanes, steps);
+        if constexpr (c == 0) row_most = V::load(most + r * 2 * V::kLanes);
+        row_most = V::larger_steps(row_most, steps);
+        if constexpr (c + 2 >= C) V::store(most + r * 2 * V::kLanes, row_most);
+      },
+      [&]() HEED_LAMBDA_INLINE {
+        if constexpr (V::kBeside && R == V::kRows && C == V::kBlocks * kBlock / V::kLanes) {
+          if (!job.is_done()) job.step();
+        }
+      });
+}
+
 // --- a block of query rows -------------------------------------------------------------------
 
 /// What a block of rows sees and where its scratch lies.
 struct Block {
-  int32_t first, rows;  // of the call
-  int32_t begin, end;   // keys that any of its rows may see; begin is a multiple of kTile
-  uint8_t* q8;
-  ptrdiff_t q_step;
-  int16_t* steps;        // of key 0; a tile's probabilities lie at its front
-  ptrdiff_t steps_step;  // int16s
-  int32_t* wide;         // steps of one row
+  int32_t first, rows;           // of the call
+  int32_t begin, end;            // keys that any of its rows may see; begin is a multiple of kTile
+  int32_t open_begin, open_end;  // keys that all of them see, and copies of the last
+  int16_t* steps;                // of key 0; a tile's probabilities lie at its front
+  ptrdiff_t steps_step;          // int16s
   float factor[kRowsMax];
+  int32_t most[kRowsMax];  // the largest step of each row
+
+  /// No score of the tile must be kept out of a maximum.
+  bool is_open(int32_t tile) const { return tile >= open_begin && tile + kTile <= open_end; }
 };
 
 constexpr int32_t kRowSpace = 8;  // room for one number of each row, and a vector's store of them
@@ -504,21 +318,40 @@ HEED_INLINE Range visible_keys(const AttentionArgs& args, int32_t row) {
   return {args.window > 0 ? larger(end - args.window, 0) : 0, smaller(end, args.keys)};
 }
 
+/// Quantises the block's rows, and asks for the next one's: rows lie far apart.
 template <class V>
-void quantise_queries(const AttentionArgs& args, Block& block) {
-  const float scale_max =
+void quantise_queries(const AttentionArgs& args, uint8_t* q8, ptrdiff_t q_step, Block& block) {
+  const float* const q = args.q + block.first * args.q_step;
+  const float k_scale_max =
       *at_byte<const float>(args.packed_keys, KeysLayout(args.keys, args.head_width).scale_max_at);
+  alignas(64) float amax[kBlock], inverse[kBlock], scale[kBlock];
+  V::template max_of_rows<V::kRows>(amax, [&](int32_t r) HEED_LAMBDA_INLINE {
+    const float* const x = q + smaller(r, block.rows - 1) * args.q_step;
+    auto most = V::set(0.0f);
+    for (int32_t d = 0; d < args.head_width; d += Four<V>::kCount) {
+      most = Four<V>::load(x + d, args.head_width - d).abs_max(most);
+    }
+    return most;
+  });
+  for (int32_t r = 0; r < block.rows; r += V::kLanes) {
+    typename V::F factor, unit;
+    quantiser<V>(V::load(amax + r), factor, unit);
+    V::store(inverse + r, factor);
+    V::store(scale + r, unit);
+  }
   for (int32_t r = 0; r < block.rows; ++r) {
-    const float* const q = args.q + (block.first + r) * args.q_step;
-    const float amax = V::max_lanes(row_amax<V, false>(q, nullptr, args.head_width));
-    const auto inverse = V::set(amax < kTiny ? 0.0f : 127.0f / amax);
-    block.factor[r] =
-        step_factor(amax < kTiny ? 1.0f : amax / 127.0f, args.scale, scale_max, args.head_width);
-    uint8_t* const out = block.q8 + r * block.q_step;
-    quantise_row<V, false>(q, nullptr, args.head_width, inverse,
-                           [&](int32_t lane, auto bytes) HEED_LAMBDA_INLINE {
-                             V::store_query(out + lane * V::kOperandBytes, bytes);
-                           });
+    block.factor[r] = step_factor(scale[r], args.scale, k_scale_max, args.head_width);
+    uint8_t* const out = q8 + r * q_step;
+    for (int32_t d = 0; d < args.head_width; d += Four<V>::kCount) {
+      const float* const x = q + r * args.q_step + d;
+      if (block.first + r + V::kRows < args.rows) {
+        for (int32_t i = 0; i < smaller(Four<V>::kCount, args.head_width - d); i += 16) {
+          __builtin_prefetch(x + V::kRows * args.q_step + i);
+        }
+      }
+      const auto row = Four<V>::load(x, args.head_width - d);
+      V::store_query(out + d / 4 * V::kOperandBytes, row.quantised(V::set(inverse[r])));
+    }
   }
 }
 
@@ -535,17 +368,22 @@ HEED_INLINE TileMask mask_of(const AttentionArgs& args, int32_t row, int32_t row
   return {args.mask + row * args.mask_step + key, args.mask_step, rows, args.keys - key};
 }
 
-/// The steps of all keys in sight of the block. R may exceed its rows: what those give is not used.
+/// The steps of all keys in sight of the block, and the rows' maxima over its open tiles, a vector
+/// each. R may exceed its rows: what those give is not used.
 template <class V, int32_t R>
-void score_keys(const AttentionArgs& args, const Block& block) {
+void score_keys(const AttentionArgs& args, const uint8_t* q8, ptrdiff_t q_step, const Block& block,
+                int16_t* most, SoftmaxJob<V>& job) {
+  for (int32_t r = 0; r < R; ++r) V::store(most + r * 2 * V::kLanes, V::lowest_steps());
   constexpr int32_t kVectors = kBlock / V::kLanes;  // of one block
   const Keys keys = keys_of(args);
   int32_t at = block.begin / kBlock;
   const int32_t last = divide_up(block.end, kBlock);
+  alignas(64) int16_t aside[kRowsMax * 2 * V::kLanes] = {};
   const auto score = [&](auto count) HEED_LAMBDA_INLINE {
-    narrow_tile<V, R, count * kVectors>(block.q8, block.q_step, keys, at, block.factor,
-                                        mask_of(args, block.first, block.rows, at * kBlock),
-                                        block.steps + at * kBlock, block.steps_step);
+    narrow_tile<V, R, count * kVectors>(
+        q8, q_step, keys, at, block.factor, mask_of(args, block.first, block.rows, at * kBlock),
+        block.steps + at * kBlock, block.steps_step,
+        block.is_open(at * kBlock / kTile * kTile) ? most : aside, job);
     at += count;
   };
   if constexpr (V::kBlocks >= 4) {
@@ -565,40 +403,23 @@ HEED_INLINE void hide_keys(int16_t* tile, int32_t begin, int32_t end) {
   });
 }
 
-/// The largest of a row's steps, of keys in sight; the others are hidden first.
-template <class V>
-int32_t most_steps(const Block& block, int16_t* steps, Range seen) {
-  auto most = V::lowest_steps();
-  auto other = most;
-  for (int32_t tile = block.begin; tile < block.end; tile += kTile) {
-    if (tile < seen.begin || tile + kTile > seen.end) {
-      hide_keys<V>(steps + tile, seen.begin - tile, seen.end - tile);
-    }
-    repeat<kTile / (4 * V::kLanes)>([&](auto i) HEED_LAMBDA_INLINE {
-      constexpr int32_t at = i * 4 * V::kLanes;
-      most = V::larger_steps(most, V::load(steps + tile + at));
-      other = V::larger_steps(other, V::load(steps + tile + at + 2 * V::kLanes));
-    });
-  }
-  return V::max_steps(V::larger_steps(most, other));
-}
-
 /// A row whose steps do not fit in 16 bits: computed again, in 32, and stored as their distance to
 /// the largest, which becomes INT16_MAX. Rare: logits beyond 350, or a row that sees nothing.
 template <class V>
-void score_wide(const AttentionArgs& args, const Block& block, int32_t r, int16_t* steps,
-                Range seen) {
+void score_wide(const AttentionArgs& args, const Block& block, int32_t r, int32_t* wide,
+                const uint8_t* q8, Range seen) {
+  int16_t* const steps = block.steps + r * block.steps_step;
   constexpr int32_t kVectors = kBlock / V::kLanes;
   const Keys keys = keys_of(args);
   for (int32_t at = block.begin / kBlock; at * kBlock < block.end; ++at) {
-    int32_t* const out = block.wide + at * kBlock;
-    score_tile<V, 1, kVectors>(block.q8 + r * block.q_step, block.q_step, keys, at,
-                               block.factor + r, mask_of(args, block.first + r, 1, at * kBlock),
-                               [&](auto, auto c, auto first, auto second) HEED_LAMBDA_INLINE {
-                                 V::store(out + c * V::kLanes, first);
-                                 if constexpr (c + 1 < kVectors)
-                                   V::store(out + (c + 1) * V::kLanes, second);
-                               });
+    int32_t* const out = wide + at * kBlock;
+    score_tile<V, 1, kVectors>(
+        q8, 0, keys, at, block.factor + r, mask_of(args, block.first + r, 1, at * kBlock),
+        [&](auto, auto c, auto first, auto second) HEED_LAMBDA_INLINE {
+          V::store(out + c * V::kLanes, first);
+          if constexpr (c + 1 < kVectors) V::store(out + (c + 1) * V::kLanes, second);
+        },
+        []() HEED_LAMBDA_INLINE {});
   }
   const float* const mask =
       args.mask == nullptr ? nullptr : args.mask + (block.first + r) * args.mask_step;
@@ -608,39 +429,83 @@ void score_wide(const AttentionArgs& args, const Block& block, int32_t r, int16_
   };
   int32_t most = kStepsNone;
   for (int32_t key = begin; key < end; ++key) {
-    int32_t& t = block.wide[key];
+    int32_t& t = wide[key];
     t = larger(t, -static_cast<int32_t>(kStepsBound));
     if (is_seen(key)) most = larger(most, t);
   }
   for (int32_t tile = block.begin; tile < block.end; tile += kTile) {
     for (int32_t i = 0; i < kTile; ++i) {
       const int32_t key = tile + V::kKeyAt.key[i];
-      const int64_t below = is_seen(key) ? int64_t{most} - block.wide[key] : UINT16_MAX;
+      const int64_t below = is_seen(key) ? int64_t{most} - wide[key] : UINT16_MAX;
       steps[tile + i] = static_cast<int16_t>(INT16_MAX - (below < UINT16_MAX ? below : UINT16_MAX));
     }
   }
 }
 
-/// Second pass over one row: its steps become probabilities. Returns sums of them.
+/// Hides what a row does not see. Returns its largest step: of open tiles it is in `most`.
 template <class V>
-typename V::I softmax_row(const Block& block, int16_t* steps, int32_t keys, int32_t most) {
-  const uint16_t* const rounding =
-      keys >= kAttentionDitherKeys ? V::kRounding.dither : V::kRounding.nearest;
-  auto* const p8 = reinterpret_cast<uint8_t*>(steps);
-  const typename V::Softmax softmax(static_cast<int16_t>(most));
-  auto total = V::zero();
+int32_t hide_and_find(const Block& block, int16_t* steps, const int16_t* most, Range seen) {
+  auto largest = V::load(most);
+  // Between `first` and `last` all tiles are open and in sight.
+  const int32_t first = round_up(larger(seen.begin, block.open_begin), kTile);
+  const int32_t last = smaller(seen.end, block.open_end) / kTile * kTile;
   for (int32_t tile = block.begin; tile < block.end; tile += kTile) {
-    repeat<kTile / (4 * V::kLanes)>([&](auto i) HEED_LAMBDA_INLINE {
-      constexpr int32_t at = i * 4 * V::kLanes;
-      const auto low = softmax.powers(V::load(steps + tile + at), rounding + at);
-      const auto high =
-          softmax.powers(V::load(steps + tile + at + 2 * V::kLanes), rounding + at + 2 * V::kLanes);
-      total = V::put_probabilities(
-          p8 + tile / kTile * V::kProbabilityTile + i * V::kLanes * V::kOperandBytes, low, high,
-          total);
+    if (tile == first && first < last) tile = last;
+    if (tile >= block.end) break;
+    hide_keys<V>(steps + tile, seen.begin - tile, seen.end - tile);
+    if (block.is_open(tile)) continue;
+    repeat<kTile / (2 * V::kLanes)>([&](auto i) HEED_LAMBDA_INLINE {
+      largest = V::larger_steps(largest, V::load(steps + tile + i * 2 * V::kLanes));
     });
   }
-  return total;
+  return V::max_steps(largest);
+}
+
+template <class V>
+void find_most(const AttentionArgs& args, Block& block, const int16_t* most, int32_t* wide,
+               const uint8_t* q8, ptrdiff_t q_step) {
+  for (int32_t r = 0; r < block.rows; ++r) {
+    block.most[r] = hide_and_find<V>(block, block.steps + r * block.steps_step,
+                                     most + r * 2 * V::kLanes, visible_keys(args, block.first + r));
+  }
+  for (int32_t r = 0; r < block.rows; ++r) {
+    if (block.most[r] >= kNarrowMin && block.most[r] <= kNarrowMax) continue;
+    score_wide<V>(args, block, r, wide, q8 + r * q_step, visible_keys(args, block.first + r));
+    block.most[r] = INT16_MAX;
+  }
+}
+
+template <class V>
+SoftmaxJob<V> softmax_of(const Block& block, int32_t keys) {
+  auto* const p8 = reinterpret_cast<uint8_t*>(block.steps);
+  return {block.steps + block.begin,
+          p8 + block.begin / kTile * V::kProbabilityTile,
+          block.steps_step * 2,
+          block.most,
+          block.rows,
+          divide_up(block.end - block.begin, kTile),
+          keys >= kAttentionDitherKeys};
+}
+
+/// inverse[r] = 1 / sum of row r's probabilities, or 0.
+template <class V>
+void invert_sums(const Block& block, float* inverse) {
+  alignas(64) int32_t totals[kRowsMax * V::kLanes];
+  int32_t sum[kRowSpace];
+  const int32_t tiles = divide_up(block.end - block.begin, kTile);
+  for (int32_t r = 0; r < block.rows; ++r) {
+    const auto* const p8 = reinterpret_cast<const uint8_t*>(block.steps + r * block.steps_step) +
+                           block.begin / kTile * V::kProbabilityTile;
+    auto total = V::zero();
+    for (int32_t i = 0; i < tiles; ++i) {
+      total = V::add_probabilities(total, p8 + i * V::kProbabilityTile);
+    }
+    V::store(totals + r * V::kLanes, total);
+  }
+  V::row_sums(totals, block.rows, sum);
+  for (int32_t r = 0; r < block.rows; ++r) {
+    inverse[r] = sum[r] == 0 ? 0.0f : 1.0f / static_cast<float>(sum[r]);
+  }
 }
 
 template <class V, int32_t R>
@@ -650,7 +515,7 @@ void weigh_values(const AttentionArgs& args, const Block& block, const float* in
   const int32_t row_width = layout.blocks * kBlock;
   const int32_t tile_begin = block.begin / kTile;
   const int32_t tile_end = larger(divide_up(block.end, kTile), tile_begin);
-  const int32_t group_begin = tile_begin * kTileLanes;
+  const int32_t group_begin = tile_begin * (kTile / 4);
   const auto* const sums = at_byte<const int32_t>(args.packed_values, layout.sum_at);
   const Values values = {
       at_byte<const int8_t>(args.packed_values, static_cast<size_t>(group_begin) * row_width * 4),
@@ -658,7 +523,7 @@ void weigh_values(const AttentionArgs& args, const Block& block, const float* in
       sums + static_cast<ptrdiff_t>(tile_begin) * row_width,
       sums + static_cast<ptrdiff_t>(tile_end) * row_width,
       static_cast<ptrdiff_t>(row_width) * 4,
-      larger(smaller(tile_end * kTileLanes, layout.groups) - group_begin, 0)};
+      larger(smaller(tile_end * (kTile / 4), layout.groups) - group_begin, 0)};
   const uint8_t* const p8 =
       reinterpret_cast<const uint8_t*>(block.steps) + tile_begin * V::kProbabilityTile;
   float* const y = args.y + block.first * args.y_step;
@@ -691,57 +556,79 @@ void write_map(const Block& block, const int16_t* steps, int32_t keys, float inv
   }
 }
 
-template <class V, int32_t R>
-void run_block(const AttentionArgs& args, Block& block) {
-  float inverse[kRowSpace];
-  alignas(64) int32_t totals[kRowsMax * V::kLanes];
-  int32_t sum[kRowSpace];
-  quantise_queries<V>(args, block);
-  score_keys<V, R>(args, block);
-  for (int32_t r = 0; r < block.rows; ++r) {
-    int16_t* const steps = block.steps + r * block.steps_step;
-    const Range seen = visible_keys(args, block.first + r);
-    int32_t most = most_steps<V>(block, steps, seen);
-    if (most < kNarrowMin || most > kNarrowMax) {
-      score_wide<V>(args, block, r, steps, seen);
-      most = INT16_MAX;
-    }
-    V::store(totals + r * V::kLanes, softmax_row<V>(block, steps, args.keys, most));
+/// body(Index<R>) with R of V::kRows, half of that and 1 for `rows` rows.
+template <class V, class Body>
+HEED_INLINE void with_rows(int32_t rows, Body body) {
+  if (V::kRows > 3 && rows > 1 && rows <= V::kRows / 2) {
+    body(Index<larger(V::kRows / 2, 1)>{});
+  } else if (rows == 1) {
+    body(Index<1>{});
+  } else {
+    body(Index<V::kRows>{});
   }
-  V::row_sums(totals, block.rows, sum);
-  for (int32_t r = 0; r < block.rows; ++r) {
-    inverse[r] = sum[r] == 0 ? 0.0f : 1.0f / static_cast<float>(sum[r]);
-    if (args.map != nullptr) {
-      write_map<V>(block, block.steps + r * block.steps_step, args.keys, inverse[r],
-                   args.map + (block.first + r) * args.map_step);
-    }
-  }
-  weigh_values<V, R>(args, block, inverse);
 }
 
+/// What is left of a block once its scores are known.
+template <class V>
+void finish_block(const AttentionArgs& args, const Block& block, SoftmaxJob<V>& job) {
+  while (!job.is_done()) job.step();
+  float inverse[kRowSpace];
+  invert_sums<V>(block, inverse);
+  for (int32_t r = 0; args.map != nullptr && r < block.rows; ++r) {
+    write_map<V>(block, block.steps + r * block.steps_step, args.keys, inverse[r],
+                 args.map + (block.first + r) * args.map_step);
+  }
+  with_rows<V>(block.rows, [&](auto count) { weigh_values<V, count>(args, block, inverse); });
+}
+
+/// The block that begins at row `first`: what it sees, and its quantised rows at q8.
+template <class V>
+void begin_block(const AttentionArgs& args, int32_t first, uint8_t* q8, ptrdiff_t q_step,
+                 Block& block) {
+  block.first = first;
+  block.rows = smaller(V::kRows, args.rows - first);
+  const Range top = visible_keys(args, first);
+  const Range bottom = visible_keys(args, first + block.rows - 1);
+  block.begin = top.begin / kTile * kTile;
+  block.end = bottom.end;
+  if (block.begin >= block.end) block.begin = block.end = 0;  // nothing in sight
+  block.open_begin = bottom.begin;
+  const bool copies_change_nothing = top.end == args.keys && args.mask == nullptr;
+  block.open_end = copies_change_nothing ? round_up(args.keys, kTile) : top.end;
+  quantise_queries<V>(args, q8, q_step, block);
+}
+
+/// Three blocks are in hand at a time, so that none waits for its own last result: while the scores
+/// of one are computed, the steps of the one before become probabilities; what follows in the
+/// first, and the third's quantisation, are short chains of long latencies and run beside the
+/// products with the values.
 template <class V>
 void run(const AttentionArgs& args, void* scratch) {
   const ScratchLayout layout(args.keys, args.head_width);
-  Block block = {};
-  block.q8 = at_byte<uint8_t>(scratch, 0);
-  block.q_step = static_cast<ptrdiff_t>(layout.query_step);
-  block.steps = at_byte<int16_t>(scratch, layout.steps_at);
-  block.steps_step = static_cast<ptrdiff_t>(layout.steps_step / 2);
-  block.wide = at_byte<int32_t>(scratch, layout.wide_at);
-  for (int32_t first = 0; first < args.rows; first += V::kRows) {
-    block.first = first;
-    block.rows = smaller(V::kRows, args.rows - first);
-    block.begin = visible_keys(args, first).begin / kTile * kTile;
-    block.end = visible_keys(args, first + block.rows - 1).end;
-    if (block.begin >= block.end) block.begin = block.end = 0;  // nothing in sight
-    if (V::kRows > 3 && block.rows > 1 && block.rows <= V::kRows / 2) {
-      run_block<V, larger(V::kRows / 2, 1)>(args, block);
-    } else if (block.rows == 1) {
-      run_block<V, 1>(args, block);
-    } else {
-      run_block<V, V::kRows>(args, block);
+  auto* const q8 = at_byte<uint8_t>(scratch, 0);
+  auto* const wide = at_byte<int32_t>(scratch, layout.wide_at);
+  const auto q_step = static_cast<ptrdiff_t>(layout.query_step);
+  alignas(64) int16_t most[kRowsMax * 2 * V::kLanes];
+  Block blocks[3] = {};
+  SoftmaxJob<V> job;
+  begin_block<V>(args, 0, q8, q_step, blocks[0]);
+  int32_t turn = 0;
+  for (int32_t first = 0; first < args.rows; first += V::kRows, turn = turn == 2 ? 0 : turn + 1) {
+    Block& block = blocks[turn];
+    const Block& before = blocks[turn == 0 ? 2 : turn - 1];
+    block.steps = at_byte<int16_t>(
+        scratch, layout.steps_at + (first / V::kRows % 2) * layout.steps_step * kRowsMax);
+    block.steps_step = static_cast<ptrdiff_t>(layout.steps_step / 2);
+    with_rows<V>(block.rows,
+                 [&](auto count) { score_keys<V, count>(args, q8, q_step, block, most, job); });
+    find_most<V>(args, block, most, wide, q8, q_step);
+    if (first + V::kRows < args.rows) {
+      begin_block<V>(args, first + V::kRows, q8, q_step, blocks[turn == 2 ? 0 : turn + 1]);
     }
+    if (first > 0) finish_block<V>(args, before, job);
+    job = softmax_of<V>(block, args.keys);
   }
+  finish_block<V>(args, blocks[turn == 0 ? 2 : turn - 1], job);
 }
 
 template <class V>

@@ -15,6 +15,7 @@ struct Ymm {
   static constexpr int32_t kBlocks = 1;
   static constexpr int32_t kGroups = 1;
   static constexpr bool kHoldRows = false;
+  static constexpr bool kBeside = false;
 
   /// All bits of the lanes below n.
   static HEED_INLINE I first_n(int32_t n) {
@@ -85,6 +86,16 @@ struct Ymm {
   static HEED_INLINE I halves(I low, I high) {
     return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
   }
+  /// Quantised a, b, c, d as bytes, in this order.
+  static HEED_INLINE I quads(I a, I b, I c, I d) {
+    const auto number = [](I x) HEED_LAMBDA_INLINE {
+      return _mm256_sub_epi32(x, _mm256_set1_epi32(kRounderBits));
+    };
+    const I taking_turns = _mm256_packs_epi16(_mm256_packs_epi32(number(a), number(b)),
+                                              _mm256_packs_epi32(number(c), number(d)));
+    return _mm256_permutevar8x32_epi32(taking_turns, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  }
+  /// Their low bytes, side by side in each lane.
   static HEED_INLINE I bytes(I a, I b, I c, I d) {
     return join(halves(a, c), _mm256_slli_epi16(halves(b, d), 8), _mm256_set1_epi16(0xff));
   }
@@ -104,15 +115,16 @@ struct Ymm {
     _mm_storeu_si128(to + 8, _mm_unpacklo_epi64(high01, high23));
     _mm_storeu_si128(to + 12, _mm_unpackhi_epi64(high01, high23));
   }
-  template <class Row>
+  template <int32_t N, class Row>
   static HEED_INLINE void max_of_rows(float* out, Row row) {
-    max_one_by_one<Ymm>(out, row);
+    max_one_by_one<Ymm, N>(out, row);
   }
   static HEED_INLINE void row_sums(const int32_t* rows, int32_t count, int32_t* out) {
     row_sums_one_by_one<Ymm>(rows, count, out);
   }
-  static void transpose(const int32_t* rows, int32_t step, int32_t* out, int32_t groups) {
-    transpose_by_four<Ymm>(rows, step, out, groups);
+  template <class Row>
+  static HEED_INLINE void transpose(Row row, int32_t* out, int32_t groups) {
+    transpose_by_four<Ymm>(row, out, groups);
   }
 
   static HEED_INLINE void settle(I& sums) { __asm__("" : "+x"(sums)); }
