@@ -7,6 +7,20 @@
 
 namespace heed {
 
+namespace {
+
+/// What the source leaves open has the sizes that its entry point was made with.
+onnx::ImportOptions shapes_of(const Model& model, const std::string& entry_point) {
+  onnx::ImportOptions options;
+  heed_tensor input{};
+  for (int32_t i = 0;
+       heed_model_input(model.get(), entry_point.c_str(), i, &input) == HEED_OK; ++i)
+    options.shapes[input.name] = graph::Shape(input.dims, input.dims + input.rank);
+  return options;
+}
+
+}  // namespace
+
 CompareReport compare(const std::vector<ConvertSource>& sources, const std::string& heed_path,
                       const CompareOptions& options) {
   Model model;
@@ -15,7 +29,7 @@ CompareReport compare(const std::vector<ConvertSource>& sources, const std::stri
     throw ConvertError(diagnostic.text(), "file '" + heed_path + "'");
   std::vector<graph::Graph> graphs;
   for (const ConvertSource& source : sources)
-    graphs.push_back(import_source(source, options.shapes).graph);
+    graphs.push_back(import_source(source, shapes_of(model, source.entry_point)).graph);
   CompareReport report;
   report.random_inputs = options.samples.empty();
   std::vector<MeasuredEntry> entries;

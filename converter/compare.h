@@ -10,7 +10,6 @@
 namespace heed {
 
 struct CompareOptions {
-  std::map<std::string, std::vector<int64_t>> shapes;
   std::vector<ConvertSample> samples;  // none: random inputs
   uint64_t seed = 1;
   int32_t random_samples = 2;

@@ -82,6 +82,8 @@ std::string recipe(const ConvertOptions& options) {
       text += std::to_string(dims[i]);
     }
   }
+  for (const auto& [dim, size] : options.dims)
+    text += "; dim " + dim + " " + std::to_string(size);
   if (!options.target.empty()) text += "; target " + options.target;
   return text;
 }
@@ -179,13 +181,30 @@ void describe_parts(const std::vector<Part>& parts, const FileModel& file, Conve
 
 // --- steps -------------------------------------------------------------------------------------
 
-Part import_and_fuse(const ConvertSource& source, const ConvertOptions& options) {
+Part import_and_fuse(const ConvertSource& source, const ConvertOptions& options, bool shared) {
   Part part;
   part.source = source;
-  part.imported = import_source(source, options.shapes);
+  part.imported = import_source(source, {options.shapes, options.dims, shared});
   part.fused = part.imported.graph;
   passes::run_passes(part.fused, part.passes);
   return part;
+}
+
+/// A name that no source has is a slip.
+void check_names(const std::vector<Part>& parts, const ConvertOptions& options) {
+  for (const auto& entry : options.shapes) {
+    const bool known = std::any_of(parts.begin(), parts.end(), [&](const Part& part) {
+      return part.imported.names.has_input(entry.first);
+    });
+    if (!known)
+      throw ConvertError("a shape was given for '" + entry.first + "', which no source has");
+  }
+  for (const auto& entry : options.dims) {
+    const bool known = std::any_of(parts.begin(), parts.end(), [&](const Part& part) {
+      return part.imported.names.has_dim(entry.first);
+    });
+    if (!known) throw ConvertError("no source leaves a dimension '" + entry.first + "' open");
+  }
 }
 
 /// A pattern that keeps nothing is most likely a slip.
@@ -371,7 +390,9 @@ FileModel lower_within_budget(std::vector<Part>& parts, const ConvertOptions& op
 ConvertReport convert(const std::vector<ConvertSource>& sources, const ConvertOptions& options) {
   check_options(sources, options);
   std::vector<Part> parts;
-  for (const ConvertSource& source : sources) parts.push_back(import_and_fuse(source, options));
+  for (const ConvertSource& source : sources)
+    parts.push_back(import_and_fuse(source, options, sources.size() > 1));
+  check_names(parts, options);
   check_patterns(parts, options);
 
   ConvertReport report;

@@ -156,6 +156,7 @@ void Importer::add_inputs(const WireGraph& wire, Scope& scope) {
   for (const WireInfo& info : wire.inputs) {
     if (scope.names.count(std::string(info.name)) == 0) open.push_back(info);
   }
+  imported_.names = open_names(open);
   const std::vector<InputShape> shapes = input_shapes(open, options_, imported_.notes);
   for (size_t i = 0; i < open.size(); ++i) {
     const ValueId id =

@@ -16,11 +16,26 @@ namespace heed::onnx {
 struct ImportOptions {
   /// Shapes of inputs that the source leaves open: input name -> all its dimensions.
   std::map<std::string, graph::Shape> shapes;
+  /// Sizes of dimensions that the source names and leaves open: name -> size.
+  std::map<std::string, int64_t> dims;
+  /// Other sources have the same options: names that this one lacks are no mistake.
+  bool shared = false;
+};
+
+/// What options may name.
+struct OpenNames {
+  std::vector<std::string> inputs;
+  std::vector<std::string> dims;  // each once
+  std::vector<std::string> sums;  // "past + 1", and plain names, as the source has them
+
+  bool has_input(const std::string& name) const;
+  bool has_dim(const std::string& name) const;
 };
 
 struct ImportedModel {
   graph::Graph graph;                // sorted; inputs with shapes, nothing else inferred yet
   std::vector<std::string> notes;    // what was assumed, one sentence each
+  OpenNames names;
   std::string producer;              // "pytorch 2.4.0"
 };
 

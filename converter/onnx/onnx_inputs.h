@@ -15,9 +15,12 @@ struct InputShape {
   graph::Shape shape;
 };
 
-/// One for each of `inputs`. An open dimension takes the size that options.shapes gives it or,
-/// through its symbol, another input's; a batch becomes 1, with a note; any other is an error that
-/// names all inputs concerned and the --shape to give.
+OpenNames open_names(const std::vector<WireInfo>& inputs);
+
+/// One for each of `inputs`. An open dimension takes the size that options.shapes gives it or, by
+/// its name, options.dims or another input's shape; one that is called "past + 1" follows from
+/// `past`. A batch becomes 1, with a note; any other is an error that names all dimensions
+/// concerned and the options to give.
 std::vector<InputShape> input_shapes(const std::vector<WireInfo>& inputs,
                                      const ImportOptions& options,
                                      std::vector<std::string>& notes);

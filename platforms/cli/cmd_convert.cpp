@@ -14,7 +14,7 @@ namespace {
 struct Arguments {
   std::vector<std::string> sources;
   ConvertOptions options;
-  std::vector<std::string> shapes, samples;
+  std::vector<std::string> shapes, dims, samples;
   std::string task, report;
   size_t layers = 5;
   bool json = false;
@@ -28,7 +28,8 @@ std::vector<int64_t> parse_shape(const std::string& text) {
     const std::string number = text.substr(at, end - at);
     if (number.empty() || number.size() > 9 ||
         number.find_first_not_of("0123456789") != std::string::npos)
-      throw CommandError("--shape wants NAME=1x80x3000, not '" + text + "'");
+      throw CommandError("a size is a whole number, and a shape is like 1x80x3000: '" + text +
+                         "' is neither");
     dims.push_back(std::stoll(number));
     at = end + 1;
   }
@@ -40,6 +41,12 @@ void convert_command(Arguments arguments) {
   for (const std::string& text : arguments.shapes) {
     const auto [name, value] = name_and_value("--shape", text);
     options.shapes[name] = parse_shape(value);
+  }
+  for (const std::string& text : arguments.dims) {
+    const auto [name, value] = name_and_value("--dim", text);
+    const std::vector<int64_t> size = parse_shape(value);
+    if (size.size() != 1) throw CommandError("--dim wants NAME=128, not '" + text + "'");
+    options.dims[name] = size.front();
   }
   for (const std::string& text : arguments.samples) {
     const auto [name, value] = name_and_value("--sample", text);
@@ -96,6 +103,9 @@ void add_convert(CLI::App& program) {
       "Keep layers float, worst first, until every output has this signal-to-noise ratio in dB");
   command->add_option("--shape", arguments->shapes,
                       "NAME=1x80x3000: the shape of an input that the source leaves open");
+  command->add_option("--dim", arguments->dims,
+                      "sequence_length=128: the size of a dimension that the source names and "
+                      "leaves open; may be repeated");
   command->add_option(
       "--sample", arguments->samples,
       "NAME=FILE.npy: measure on this input instead of random numbers; may be repeated");

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "converter/compare.h"
 #include "converter/graph/convert_error.h"
 #include "engine/heed.hpp"
 #include "models/tensors/npy.h"
@@ -243,4 +244,23 @@ TEST_CASE("A task file's labels are found in the converted model") {
   CHECK(std::string(model.info().task) == "tensors");
   CHECK(std::string(model.label(1)) == "right");
   CHECK(model.label(2) == nullptr);
+}
+
+TEST_CASE("Named dimensions serve several sources, and a comparison knows them from the file") {
+  OnnxModel first = two_layers(), second = two_layers();
+  first.graph.inputs[0].dims = {"batch", "time", 48};
+  second.graph.inputs[0].dims = {1, "frames", 48};
+  Workplace work(first.bytes());
+  std::ofstream(work.file("second.onnx"), std::ios::binary) << second.bytes();
+  const std::vector<heed::ConvertSource> sources = {{work.source(), "a"},
+                                                    {work.file("second.onnx"), "b"}};
+  work.options.dims = {{"time", 6}, {"frames", 3}};
+  const ConvertReport report = heed::convert(sources, work.options);
+  CHECK(report.entries.size() == 2);
+  const auto compared = heed::compare(sources, work.options.output, {});
+  REQUIRE(compared.outputs.size() == 2);
+  CHECK(compared.outputs[1].snr_db > 28);
+  CHECK(says(work.refusal(), "'frames'"));  // one source alone has no such dimension
+  work.options.dims["step"] = 2;
+  CHECK_THROWS_AS(heed::convert(sources, work.options), heed::ConvertError);
 }

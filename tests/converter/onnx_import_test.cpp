@@ -10,6 +10,7 @@
 #include "converter/graph/evaluate.h"
 #include "converter/graph/fold_constants.h"
 #include "converter/graph/print_graph.h"
+#include "converter/onnx/dim_names.h"
 #include "converter/onnx/onnx_import.h"
 #include "tests/support/onnx_builder.h"
 
@@ -314,6 +315,16 @@ TEST_CASE("Functions that call themselves are refused") {
   CHECK_THAT(error_of(model), ContainsSubstring("too deeply"));
 }
 
+namespace {
+
+ImportOptions given(const std::string& input, Shape shape) {
+  ImportOptions options;
+  options.shapes[input] = std::move(shape);
+  return options;
+}
+
+}  // namespace
+
 TEST_CASE("A batch that is left open becomes 1; other open dimensions are asked for") {
   OnnxModel model;
   model.graph.input("ids", {"batch_size", "sequence"}, OnnxType::i64);
@@ -325,7 +336,7 @@ TEST_CASE("A batch that is left open becomes 1; other open dimensions are asked 
   const std::string error = error_of(model);
   CHECK_THAT(error, ContainsSubstring("input 'ids' is [batch_size,sequence]"));
   CHECK_THAT(error, ContainsSubstring("input 'mask'") && !ContainsSubstring("speaker"));
-  CHECK_THAT(error, ContainsSubstring("--shape ids=1xN"));
+  CHECK_THAT(error, ContainsSubstring("--dim sequence=N") && !ContainsSubstring("N --dim"));
   ImportOptions options;
   options.shapes["ids"] = {1, 7};  // fixes `sequence` for the mask as well
   const auto model_read = heed::onnx::import_onnx_bytes(model.bytes(), "", options);
@@ -335,9 +346,54 @@ TEST_CASE("A batch that is left open becomes 1; other open dimensions are asked 
   CHECK_THAT(model_read.notes[0], ContainsSubstring("'speaker'") && ContainsSubstring("becomes 1"));
   options.shapes["mask"] = {1, 8};
   CHECK_THAT(error_of(model, options), ContainsSubstring("disagree about 'sequence'"));
-  CHECK_THAT(error_of(model, {{{"ids", {1, 7, 2}}}}), ContainsSubstring("does not fit"));
-  CHECK_THAT(error_of(model, {{{"speaker", {1, 5}}}}), ContainsSubstring("does not fit"));
-  CHECK_THAT(error_of(model, {{{"idz", {1, 7}}}}), ContainsSubstring("but the inputs are 'ids'"));
+  CHECK_THAT(error_of(model, given("ids", {1, 7, 2})), ContainsSubstring("does not fit"));
+  CHECK_THAT(error_of(model, given("speaker", {1, 5})), ContainsSubstring("does not fit"));
+  CHECK_THAT(error_of(model, given("idz", {1, 7})), ContainsSubstring("but the inputs are 'ids'"));
+}
+
+TEST_CASE("Dimensions are fixed by their names, and sums over names follow") {
+  OnnxModel model;
+  model.graph.input("ids", {"batch", "step"}, OnnxType::i64);
+  model.graph.input("mask", {"batch", "past + step"}, OnnxType::i64);
+  model.graph.input("cache", {"batch * heads", "past", "floor(step)"});
+  model.graph.input("frames", {"batch", "(past - 1) // 2*step"});
+  model.graph.input("nameless", {3, -1});
+  model.graph.node("Cast", {"ids"}, "y", {{"to", 1}});
+  model.graph.output("y");
+  const std::string error = error_of(model);
+  CHECK_THAT(error, ContainsSubstring("--dim step=N --dim past=N --dim heads=N "
+                                      "--dim floor(step)=N --shape nameless=3xN"));
+  ImportOptions options;
+  options.shapes["nameless"] = {3, 5};
+  options.dims = {{"step", 2}, {"past", 7}, {"heads", 4}, {"floor(step)", 6}};
+  const auto read = heed::onnx::import_onnx_bytes(model.bytes(), "", options);
+  const auto shape = [&](size_t i) { return read.graph.value(read.graph.inputs[i]).shape; };
+  CHECK(shape(0) == Shape{1, 2});
+  CHECK(shape(1) == Shape{1, 9});
+  CHECK(shape(2) == Shape{4, 7, 6});
+  CHECK(shape(3) == Shape{1, 6});
+  options.dims["past"] = 0;
+  CHECK_THAT(error_of(model, options), ContainsSubstring("'past' is out of range"));
+  options.dims["past"] = 1;  // (1 - 1) // 2 is no size
+  CHECK_THAT(error_of(model, options), ContainsSubstring("input 'frames'"));
+  options.dims = {{"sequence", 2}};
+  CHECK_THAT(error_of(model, options),
+             ContainsSubstring("'sequence'") && ContainsSubstring("are 'batch' 'step' 'past'"));
+}
+
+TEST_CASE("Sizes that no machine holds and texts without end are no sums") {
+  heed::onnx::DimNames names;
+  names.learn("n", 1 << 30);
+  CHECK(names.size_of("n * n") == std::nullopt);
+  CHECK(names.size_of("n * n / n") == std::nullopt);
+  CHECK(names.size_of("n / 0") == std::nullopt);
+  CHECK(names.size_of("n - n") == std::nullopt);
+  CHECK(names.size_of("n +") == std::nullopt);
+  CHECK(names.size_of(std::string(100000, '(')) == std::nullopt);
+  CHECK(names.size_of("99999999999999999999") == std::nullopt);
+  CHECK(names.size_of("7 / 2 - 1") == 2);
+  CHECK(names.unknown_in("m + 1 * k") == std::vector<std::string>{"m", "k"});
+  CHECK(names.unknown_in("3 +") == std::vector<std::string>{"3 +"});
 }
 
 TEST_CASE("Initialisers listed as inputs, as before IR 4, are no inputs") {
