@@ -64,6 +64,8 @@ class Folder {
 
   void visit(NodeId id) {
     if (graph_.node(id).is("If") && inline_branch(id)) return;
+    const Node& node = graph_.node(id);
+    if (find_rule(node.domain, node.op) == nullptr && respell_unruled(id)) return;
     infer_node(graph_, id);
     if (fold(id)) return;
     if (respell(graph_, id)) {
@@ -73,6 +75,7 @@ class Folder {
     }
   }
 
+  bool respell_unruled(NodeId id);
   bool fold(NodeId id);
   bool worth_folding(const OpCall& call) const;
   void drop_no_op(NodeId id);
@@ -83,6 +86,17 @@ class Folder {
   int64_t budget_;  // elements that folding may still make
   bool changed_ = false;
 };
+
+/// Ops that nothing computes as they are: only other words help, whatever is constant of them.
+bool Folder::respell_unruled(NodeId id) {
+  const Node& node = graph_.node(id);
+  for (ValueId input : node.inputs) {
+    if (input != kNoValue && !graph_.value(input).shape) return false;
+  }
+  if (!respell(graph_, id)) return false;
+  changed_ = true;
+  return true;
+}
 
 bool Folder::worth_folding(const OpCall& call) const {
   int64_t largest = kFoldedElementsMax, made = 0;

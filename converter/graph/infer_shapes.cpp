@@ -5,6 +5,7 @@
 #include "converter/graph/convert_error.h"
 #include "converter/graph/op_rules.h"
 #include "converter/graph/print_graph.h"
+#include "converter/graph/respell.h"
 
 namespace heed::graph {
 
@@ -40,7 +41,7 @@ bool FaultList::reaches(const Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
   // A known op without its operands' shapes would only repeat an earlier fault. An unknown op is a
   // fault of its own, wherever it stands.
-  if (find_rule(node.domain, node.op) == nullptr) return false;
+  if (!is_known(node)) return false;
   for (ValueId input : node.inputs) {
     if (input != kNoValue && !graph.value(input).shape && unknown_.count(input) != 0) {
       for (ValueId output : node.outputs) unknown_.insert(output);

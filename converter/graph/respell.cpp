@@ -7,76 +7,12 @@
 #include <vector>
 
 #include "converter/graph/op_call.h"
+#include "converter/graph/op_rules.h"
 #include "converter/graph/rules/einsum_terms.h"
+#include "converter/graph/speller.h"
 
 namespace heed::graph {
 namespace {
-
-/// Adds nodes in place of one; all are named after it.
-class Speller {
- public:
-  Speller(Graph& graph, NodeId replaced)
-      : graph_(graph), replaced_(replaced), first_new_(static_cast<NodeId>(graph.node_count())),
-        stem_(graph.node(replaced).name) {}
-
-  ValueId node(const std::string& op, std::vector<ValueId> inputs,
-               std::map<std::string, Attribute> attributes = {}) {
-    Node added;
-    added.op = op;
-    added.name = next_name();
-    added.inputs = std::move(inputs);
-    added.outputs = {graph_.add_value(added.name)};
-    added.attributes = std::move(attributes);
-    const ValueId made = added.outputs[0];
-    graph_.add_node(std::move(added));
-    return made;
-  }
-  ValueId constant(Constant value) {
-    return graph_.add_constant(next_name(), std::make_shared<const Constant>(std::move(value)));
-  }
-  ValueId floats(Shape shape, float value) {
-    Constant made;
-    made.f32.assign(static_cast<size_t>(element_count(shape)), value);
-    made.shape = std::move(shape);
-    return constant(std::move(made));
-  }
-  ValueId integers(std::vector<int64_t> list) {
-    Constant made;
-    made.dtype = DType::i64;
-    made.shape = {static_cast<int64_t>(list.size())};
-    made.i64 = std::move(list);
-    return constant(std::move(made));
-  }
-  ValueId reshape(ValueId x, Shape shape) {
-    return node("Reshape", {x, integers(std::move(shape))}, {{"allowzero", int64_t{1}}});
-  }
-  ValueId transpose(ValueId x, std::vector<int64_t> perm) {
-    if (std::is_sorted(perm.begin(), perm.end())) return x;
-    return node("Transpose", {x}, {{"perm", std::move(perm)}});
-  }
-  /// What was made takes over the replaced node's output.
-  void finish(ValueId made) {
-    const ValueId to = graph_.node(replaced_).outputs[0];
-    if (graph_.producer_id(made) < first_new_) made = node("Identity", {made});
-    graph_.take_output(graph_.producer_id(made), 0, to);
-    graph_.erase(replaced_);
-  }
-
- private:
-  std::string next_name() {
-    std::string name = stem_;
-    name += '/';
-    name += std::to_string(count_++);
-    return name;
-  }
-
-  Graph& graph_;
-  NodeId replaced_, first_new_;
-  std::string stem_;
-  int count_ = 0;
-};
-
-const Shape& shape_of(const Graph& graph, ValueId id) { return *graph.value(id).shape; }
 
 bool cast_like(Graph& graph, NodeId id) {
   Node& node = graph.node(id);
@@ -88,10 +24,12 @@ bool cast_like(Graph& graph, NodeId id) {
   return false;
 }
 
-/// The dimensions from `axis` on were normalised together: as one, between two reshapes.
+/// Before opset 13 the dimensions from `axis` on were normalised together: as one, between two
+/// reshapes.
 bool joint_softmax(Graph& graph, NodeId id) {
+  if (graph.opset == 0 || graph.opset >= 13) return false;
   const Node node = graph.node(id);
-  const Shape shape = shape_of(graph, node.inputs[0]);
+  const Shape shape = known_shape(graph, node.inputs[0]);
   const int64_t rank = static_cast<int64_t>(shape.size()), given = node.int_or("axis", 1);
   const int64_t axis = given < 0 ? given + rank : given;
   graph.node(id).attributes["axis"] = int64_t{-1};
@@ -107,17 +45,17 @@ bool joint_softmax(Graph& graph, NodeId id) {
 
 bool group_norm(Graph& graph, NodeId id) {
   const Node node = graph.node(id);
-  const Shape shape = shape_of(graph, node.inputs[0]);
+  const Shape shape = known_shape(graph, node.inputs[0]);
   const int64_t groups = node.int_or("num_groups", 1), channels = shape[1];
   if (element_count(shape) <= 0) return false;
   Speller spell(graph, id);
   const ValueId grouped =
       spell.reshape(node.inputs[0], {shape[0], groups, element_count(shape) / shape[0] / groups});
   const ValueId normal = spell.node(
-      "InstanceNormalization", {grouped, spell.floats({groups}, 1), spell.floats({groups}, 0)},
+      "InstanceNormalization", {grouped, spell.filled({groups}, 1), spell.filled({groups}, 0)},
       {{"epsilon", node.float_or("epsilon", 1e-5f)}});
   // Scale and bias: one per channel, or before opset 21 one per group.
-  const bool per_group = shape_of(graph, node.inputs[1]) == Shape{groups} && groups != channels;
+  const bool per_group = known_shape(graph, node.inputs[1]) == Shape{groups} && groups != channels;
   Shape apart = shape;
   if (per_group) {
     apart = {shape[0], groups, element_count(shape) / shape[0] / groups};
@@ -138,7 +76,7 @@ bool lp_norm(Graph& graph, NodeId id) {
   const ValueId norm =
       spell.node(node.int_or("p", 2) == 1 ? "ReduceL1" : "ReduceL2", {node.inputs[0], axis});
   // A row of zeros stays one.
-  const ValueId positive = spell.node("Max", {norm, spell.floats({}, 1e-30f)});
+  const ValueId positive = spell.node("Max", {norm, spell.filled({}, 1e-30f)});
   spell.finish(spell.node("Div", {node.inputs[0], positive}));
   return true;
 }
@@ -222,7 +160,8 @@ bool einsum_of_one(Graph& graph, NodeId id, const EinsumTerms& terms) {
 bool einsum_of_two(Graph& graph, NodeId id, const EinsumTerms& terms) {
   const Node node = graph.node(id);
   const std::string &a_term = terms.operands[0], &b_term = terms.operands[1];
-  const Shape a_shape = shape_of(graph, node.inputs[0]), b_shape = shape_of(graph, node.inputs[1]);
+  const Shape a_shape = known_shape(graph, node.inputs[0]);
+  const Shape b_shape = known_shape(graph, node.inputs[1]);
   EinsumGroups g;
   if (!sort_labels(terms, a_shape, b_shape, g)) return false;
   Speller spell(graph, id);
@@ -270,18 +209,56 @@ bool einsum(Graph& graph, NodeId id) {
                                     : einsum_of_two(graph, id, terms);
 }
 
+struct Respelling {
+  const char* op;
+  bool (*respell)(Graph& graph, NodeId id);
+};
+
+constexpr Respelling kRespellings[] = {
+    {"CastLike", cast_like},
+    {"Celu", respell_activation},
+    {"ConvTranspose", respell_conv_transpose},
+    {"Einsum", einsum},
+    {"Erfc", respell_activation},  // no op of ONNX, but tf2onnx writes it for GELU
+    {"GRU", respell_recurrent},
+    {"GatherND", respell_selection},
+    {"GroupNormalization", group_norm},
+    {"IsInf", respell_selection},
+    {"LSTM", respell_recurrent},
+    {"LogSoftmax", joint_softmax},
+    {"LpNormalization", lp_norm},
+    {"Mish", respell_activation},
+    {"OneHot", respell_selection},
+    {"RNN", respell_recurrent},
+    {"ScatterElements", respell_selection},
+    {"ScatterND", respell_selection},
+    {"Resize", respell_resize},
+    {"Selu", respell_activation},
+    {"Softmax", joint_softmax},
+    {"Softsign", respell_activation},
+    {"ThresholdedRelu", respell_activation},
+    {"Trilu", respell_selection},
+    {"Upsample", respell_resize},
+};
+
+const Respelling* find_respelling(const Node& node) {
+  if (!node.domain.empty()) return nullptr;
+  const auto* found = std::find_if(std::begin(kRespellings), std::end(kRespellings),
+                                   [&](const Respelling& r) { return node.op == r.op; });
+  return found == std::end(kRespellings) ? nullptr : found;
+}
+
 }  // namespace
+
+bool is_known(const Node& node) {
+  return find_rule(node.domain, node.op) != nullptr || find_respelling(node) != nullptr;
+}
 
 bool respell(Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
-  if (node.outputs.empty() || node.outputs[0] == kNoValue) return false;
-  const bool joint = graph.opset != 0 && graph.opset < 13;
-  if (node.is("CastLike")) return cast_like(graph, id);
-  if (joint && (node.is("Softmax") || node.is("LogSoftmax"))) return joint_softmax(graph, id);
-  if (node.is("GroupNormalization")) return group_norm(graph, id);
-  if (node.is("LpNormalization")) return lp_norm(graph, id);
-  if (node.is("Einsum")) return einsum(graph, id);
-  return false;
+  if (node.outputs.empty()) return false;
+  const Respelling* found = find_respelling(node);
+  return found != nullptr && found->respell(graph, id);
 }
 
 }  // namespace heed::graph
