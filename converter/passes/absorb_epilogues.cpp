@@ -72,6 +72,34 @@ bool absorb_scale(Graph& graph, NodeId layer, const std::vector<float>& factors)
   return true;
 }
 
+/// What could be absorbed but for a Reshape between moves before it, where the Reshape leaves the
+/// layer's outputs as the last dimension.
+bool move_before_reshape(Graph& graph, const Node& reshape, ValueId y) {
+  const ValueId reshaped = reshape.outputs[0];
+  const NodeId user = graph.only_user(reshaped);
+  const Shape shape = shape_of(graph, y);
+  if (user == kNoNode || shape_of(graph, reshaped).empty() ||
+      shape_of(graph, reshaped).back() != shape.back()) {
+    return false;
+  }
+  const Node next = graph.node(user);
+  Node moved = next;
+  if (next.is("Mul") || next.is("Add")) {
+    const std::vector<float> constant = constant_per_output(graph, next, reshaped);
+    if (constant.empty()) return false;
+    moved.inputs = {y, add_floats(graph, next.name + "/constant", {shape.back()}, constant)};
+  } else if (next.is("Activation", kFusedDomain)) {
+    moved.inputs = {y};
+  } else {
+    return false;
+  }
+  moved.outputs.clear();
+  const ValueId made = emit(graph, std::move(moved), shape);
+  const ValueId target = add_ints(graph, reshape.name + "/shape", shape_of(graph, reshaped));
+  replace(graph, next.outputs[0], onnx_node("Reshape", reshape.name, {made, target}));
+  return true;
+}
+
 bool absorb_next(Graph& graph, PassReport& report, NodeId id) {
   const Node layer = graph.node(id);
   if (!has_weights(layer) || !is_bare(layer)) return false;
@@ -79,6 +107,7 @@ bool absorb_next(Graph& graph, PassReport& report, NodeId id) {
   const NodeId user = graph.only_user(y);
   if (user == kNoNode) return false;
   const Node next = graph.node(user);
+  if (next.is("Reshape")) return move_before_reshape(graph, next, y);
   if (next.is("Activation", kFusedDomain)) {
     const std::string kind = next.string_or("activation", "");
     if (layer.op == "Conv" && kind != "Relu") return false;

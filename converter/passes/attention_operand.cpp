@@ -1,6 +1,7 @@
 #include "converter/passes/attention_operand.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace heed::passes {
 namespace {
@@ -152,10 +153,31 @@ void gather_columns(Graph& graph, HeadRows& rows) {
   rows.columns.clear();
 }
 
+namespace {
+
+/// A value without its constant factors, directly or before one transpose, and their product: it
+/// can go to the scores.
+std::pair<ValueId, float> without_factors(Graph& graph, ValueId x, const std::string& name) {
+  float scale = 1.0f;
+  for (;;) {
+    const Node* turn = graph.producer(x, "Transpose");
+    const ValueId from = turn != nullptr ? turn->inputs[0] : x;
+    const Node* product = graph.producer(from, "Mul");
+    const auto factor = product != nullptr ? scalar_operand(graph, *product) : std::nullopt;
+    if (!factor || shape_of(graph, factor->other) != shape_of(graph, from)) return {x, scale};
+    scale *= factor->scalar;
+    const std::vector<int64_t> perm =
+        turn != nullptr ? turn->ints_or("perm", {}) : std::vector<int64_t>();
+    x = perm.empty() ? factor->other : emit_transpose(graph, factor->other, perm, name + "/bare");
+  }
+}
+
+}  // namespace
+
 HeadRows make_rows(Graph& graph, ValueId operand, bool swapped, const Shape& outer, int64_t heads,
                    const std::string& name) {
   Shape shape = shape_of(graph, operand);
-  ValueId x = operand;
+  auto [x, scale] = without_factors(graph, operand, name);
   if (swapped) {
     std::vector<int64_t> perm(shape.size());
     for (size_t i = 0; i < perm.size(); ++i) perm[i] = static_cast<int64_t>(i);
@@ -173,7 +195,7 @@ HeadRows make_rows(Graph& graph, ValueId operand, bool swapped, const Shape& out
   const int64_t batch = element_count(outer) / heads;
   x = emit_reshape(graph, x, {batch, heads, rows, width}, name + "/heads");
   x = emit_transpose(graph, x, {0, 2, 1, 3}, name + "/rows");
-  return {x, heads * width, 0, heads, 1.0f, {}};
+  return {x, heads * width, 0, heads, scale, {}};
 }
 
 ValueId find_joined_heads(const Graph& graph, ValueId product, int64_t heads) {

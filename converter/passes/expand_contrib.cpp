@@ -4,6 +4,7 @@
 
 #include "converter/passes/expand_attention.h"
 #include "converter/passes/expand_einsum.h"
+#include "converter/passes/expand_rotary.h"
 #include "converter/passes/passes.h"
 #include "converter/passes/rewrite.h"
 
@@ -141,7 +142,7 @@ bool expand_one(Graph& graph, PassReport& report, NodeId id) {
   const Node node = graph.node(id);
   return expand_gelu(graph, node) || expand_skip_norm(graph, node) || expand_matmul(graph, node) ||
          expand_embedding(graph, node) || expand_attention(graph, report, id) ||
-         expand_einsum(graph, id);
+         expand_rotary(graph, id) || expand_einsum(graph, id);
 }
 
 }  // namespace

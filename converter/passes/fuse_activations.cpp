@@ -37,6 +37,7 @@ std::optional<Polynomial> polynomial_in(const Graph& graph, ValueId value, Value
   const Node& node = graph.node(id);
   if (node.is("Neg")) {
     auto p = polynomial_in(graph, node.inputs[0], x, depth - 1);
+    if (!p) return std::nullopt;
     for (double& c : *p) c = -c;
     return p;
   }
@@ -86,12 +87,15 @@ struct Gate {
 std::optional<Gate> gate_of(const Graph& graph, ValueId value) {
   Scaled outer = strip_factors(graph, value);
   double b = 0.0;
-  if (const Node* add = graph.producer(outer.core, "Add")) {
-    auto operand = scalar_operand(graph, *add);
+  const Node* sum = graph.producer(outer.core, "Add");
+  const Node* difference = graph.producer(outer.core, "Sub");  // 1 - gate: the constant is left
+  if (sum == nullptr) sum = difference;
+  if (sum != nullptr) {
+    auto operand = scalar_operand(graph, *sum);
     if (!operand) return std::nullopt;
     const Scaled inner = strip_factors(graph, operand->other);
     b = outer.factor * operand->scalar;
-    outer = {outer.factor * inner.factor, inner.core};
+    outer = {outer.factor * inner.factor * (difference != nullptr ? -1 : 1), inner.core};
   }
   const NodeId id = graph.producer_id(outer.core);
   if (id == kNoNode) return std::nullopt;
@@ -102,8 +106,13 @@ std::optional<Gate> gate_of(const Graph& graph, ValueId value) {
 }
 
 /// Which activation x * (a gate(argument) + b) is.
-const char* gated_kind(const Gate& gate, double factor, const Polynomial& argument) {
-  const double a = gate.a * factor, b = gate.b * factor;
+const char* gated_kind(const Gate& gate, double factor, Polynomial argument) {
+  double a = gate.a * factor;
+  const double b = gate.b * factor;
+  if (a < 0 && gate.node->op != "Sigmoid") {  // erf and tanh are odd: -erf(u) = erf(-u)
+    a = -a;
+    for (double& c : argument) c = -c;
+  }
   if (gate.node->op == "Sigmoid") {
     if (!close(a, 1.0) || b != 0.0) return nullptr;
     if (close(argument, {0, 1, 0, 0})) return "Silu";

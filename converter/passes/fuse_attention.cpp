@@ -46,9 +46,8 @@ bool leads_to_scores(const Graph& graph, ValueId value, int depth = 8) {
   const NodeId id = graph.producer_id(value);
   if (id == kNoNode || depth == 0) return false;
   const Node& node = graph.node(id);
-  if (node.is("MatMul")) {
-    return graph.constant(node.inputs[0]) == nullptr && graph.constant(node.inputs[1]) == nullptr;
-  }
+  // With one constant matrix it would be a layer; a constant of several is queries of their own.
+  if (node.is("MatMul")) return graph.constant(node.inputs[1]) == nullptr;
   const auto follow = [&](size_t i) { return leads_to_scores(graph, node.inputs[i], depth - 1); };
   if (node.is("Add") || node.is("Mul")) return follow(0) || follow(1);
   if (node.is("Where")) return follow(1) || follow(2);
@@ -87,6 +86,32 @@ bool step_over_add(const Graph& graph, const Node& node, float factor, Match& ma
   return false;
 }
 
+/// Takes a factor that is 0 where a mask hides the score anyway, and else the same for all, for a
+/// scale: GPT-2's scores * mask + (mask - 1) * 10000 as TensorFlow models have it.
+bool step_over_gate(const Graph& graph, const Node& node, Match& match, ValueId& at) {
+  const auto operand = constant_operand(graph, node);
+  const Constant* gate = operand ? floats_of(graph, operand->constant) : nullptr;
+  if (gate == nullptr || shape_of(graph, operand->other) != shape_of(graph, at)) return false;
+  float scale = 0.0f;
+  for (float g : gate->f32) {
+    if (g != 0.0f && scale == 0.0f) scale = g;
+    if (g != 0.0f && g != scale) return false;
+  }
+  const bool hides = std::any_of(match.masks.begin(), match.masks.end(), [&](const MaskTerm& term) {
+    const Constant* mask = floats_of(graph, term.value);
+    if (mask == nullptr || mask->shape != gate->shape) return false;
+    for (size_t i = 0; i < gate->f32.size(); ++i) {
+      if (gate->f32[i] == 0.0f && !(mask->f32[i] * term.factor <= kMaskedScore)) return false;
+    }
+    return true;
+  });
+  if (!hides || scale == 0.0f) return false;
+  match.scale *= scale;
+  match.names.push_back(node.name);
+  at = operand->other;
+  return true;
+}
+
 bool step_over_reshape(const Graph& graph, const Node& node, Match& match, ValueId& at) {
   const Shape from = shape_of(graph, node.inputs[0]), to = shape_of(graph, at);
   if (from.size() < 2 || !std::equal(from.end() - 2, from.end(), to.end() - 2)) {
@@ -108,8 +133,8 @@ bool match_scores(Graph& graph, ValueId at, Match& match) {
     const Node node = graph.node(id);
     const auto factor = scalar_operand(graph, node);
     if (node.is("MatMul")) {
-      if (graph.constant(node.inputs[0]) != nullptr || graph.constant(node.inputs[1]) != nullptr) {
-        match.why_not = "one factor of its scores is constant";
+      if (graph.constant(node.inputs[1]) != nullptr) {
+        match.why_not = "the keys of its scores are constant";
         return false;
       }
       match.q = node.inputs[0];
@@ -122,6 +147,8 @@ bool match_scores(Graph& graph, ValueId at, Match& match) {
       match.scale *= factor->scalar;
       match.names.push_back(node.name);
       at = factor->other;
+    } else if (node.is("Mul") && step_over_gate(graph, node, match, at)) {
+      continue;
     } else if (node.is("Where")) {
       if (!step_over_where(graph, node, match.scale, match, at)) return false;
     } else if (node.is("Add")) {

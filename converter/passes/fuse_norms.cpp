@@ -46,20 +46,47 @@ std::optional<Deviation> deviation_of(const Graph& graph, ValueId value) {
   return Deviation{square->inputs[0], operand->scalar};
 }
 
-/// The normalised value d / deviation or d * (1 / deviation) of a node: {d, deviation}.
-std::optional<std::pair<ValueId, Deviation>> normalised(const Graph& graph, const Node& node) {
+/// gamma / deviation; the gamma may be left out.
+struct Factor {
+  Deviation deviation;
+  std::optional<std::vector<float>> gamma;
+};
+
+std::optional<Factor> factor_of(const Graph& graph, ValueId value) {
+  std::optional<ConstantOperand> scaled;
+  if (const Node* product = graph.producer(value, "Mul")) {
+    scaled = constant_operand(graph, *product);
+    if (!scaled) return std::nullopt;
+    value = scaled->other;
+  }
+  const Node* inverse = graph.producer(value, "Reciprocal");
+  const auto deviation = inverse ? deviation_of(graph, inverse->inputs[0]) : std::nullopt;
+  if (!deviation) return std::nullopt;
+  Factor factor{*deviation, {}};
+  if (scaled) {
+    const int64_t n = shape_of(graph, deviation->base).back();
+    factor.gamma = per_channel(graph, scaled->constant, n);
+    if (!factor.gamma) return std::nullopt;
+  }
+  return factor;
+}
+
+/// A value d / deviation or d * (gamma / deviation).
+struct Normalised {
+  ValueId dividend;
+  Factor factor;
+};
+
+std::optional<Normalised> normalised(const Graph& graph, const Node& node) {
   if (node.is("Div")) {
     if (auto deviation = deviation_of(graph, node.inputs[1])) {
-      return std::pair(node.inputs[0], *deviation);
+      return Normalised{node.inputs[0], {*deviation, {}}};
     }
   }
   if (!node.is("Mul")) return std::nullopt;
   for (size_t i = 0; i < 2; ++i) {
-    const Node* inverse = graph.producer(node.inputs[i], "Reciprocal");
-    if (inverse == nullptr) continue;
-    if (auto deviation = deviation_of(graph, inverse->inputs[0])) {
-      return std::pair(node.inputs[1 - i], *deviation);
-    }
+    auto factor = factor_of(graph, node.inputs[i]);
+    if (factor) return Normalised{node.inputs[1 - i], std::move(*factor)};
   }
   return std::nullopt;
 }
@@ -84,7 +111,9 @@ bool fuse_decomposed(Graph& graph, PassReport& report, NodeId id) {
   const Node node = graph.node(id);
   const auto match = normalised(graph, node);
   if (!match) return false;
-  const auto& [dividend, deviation] = *match;
+  const ValueId dividend = match->dividend;
+  const Deviation deviation = match->factor.deviation;
+  if (shape_of(graph, node.outputs[0]) != shape_of(graph, deviation.base)) return false;
   ValueId x = centred_from(graph, deviation.base);
   const bool is_layer = x != kNoValue;
   if (is_layer) {
@@ -101,7 +130,8 @@ bool fuse_decomposed(Graph& graph, PassReport& report, NodeId id) {
   const int64_t n = shape_of(graph, x).back();
   std::vector<std::string> names = {node.name};
   ValueId end = node.outputs[0];
-  auto gamma = next_constant(graph, end, "Mul", names);
+  auto gamma = match->factor.gamma;
+  if (!gamma) gamma = next_constant(graph, end, "Mul", names);
   auto beta = next_constant(graph, end, "Add", names);
   const std::string name = names.back();
   if (!gamma) gamma = std::vector<float>(static_cast<size_t>(n), 1.0f);
@@ -113,6 +143,80 @@ bool fuse_decomposed(Graph& graph, PassReport& report, NodeId id) {
               {{"kind", std::string(is_layer ? "layer" : "rms")}, {"epsilon", deviation.epsilon}}));
   report.fused(kPass, "Norm", name, names);
   return true;
+}
+
+/// Whether value = -mean(x) * factor, the sign and the product in either order.
+bool is_shift_back(const Graph& graph, ValueId value, ValueId x, ValueId factor, bool negative) {
+  if (const Node* neg = graph.producer(value, "Neg")) {
+    return is_shift_back(graph, neg->inputs[0], x, factor, !negative);
+  }
+  const Node* product = graph.producer(value, "Mul");
+  if (product == nullptr) return false;
+  for (size_t i = 0; i < 2; ++i) {
+    if (product->inputs[i] != factor) continue;
+    ValueId mean = product->inputs[1 - i];
+    bool minus = negative;
+    if (const Node* neg = graph.producer(mean, "Neg")) {
+      mean = neg->inputs[0];
+      minus = !minus;
+    }
+    const NodeId id = graph.producer_id(mean);
+    if (id != kNoNode && minus && is_row_mean(graph, graph.node(id)) &&
+        graph.node(id).inputs[0] == x) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// The beta of value = beta - mean(x) * factor; nothing where value is something else.
+std::optional<std::vector<float>> beta_of(const Graph& graph, ValueId value, ValueId x,
+                                          ValueId factor) {
+  const int64_t n = shape_of(graph, x).back();
+  if (is_shift_back(graph, value, x, factor, false)) {
+    return std::vector<float>(static_cast<size_t>(n), 0.0f);
+  }
+  const NodeId id = graph.producer_id(value);
+  if (id == kNoNode) return std::nullopt;
+  const Node& node = graph.node(id);
+  const auto operand =
+      node.is("Add") || node.is("Sub") ? constant_operand(graph, node) : std::nullopt;
+  if (!operand) return std::nullopt;
+  const bool subtracts = node.is("Sub");
+  if (subtracts && operand->constant != node.inputs[0]) return std::nullopt;
+  if (!is_shift_back(graph, operand->other, x, factor, subtracts)) return std::nullopt;
+  return per_channel(graph, operand->constant, n);
+}
+
+// TensorFlow's layer norm: x f + (beta - mean(x) f) with f = gamma / deviation.
+bool fuse_folded(Graph& graph, PassReport& report, NodeId id) {
+  const Node node = graph.node(id);
+  if (!node.is("Add")) return false;
+  for (size_t i = 0; i < 2; ++i) {
+    const Node* product = graph.producer(node.inputs[i], "Mul");
+    if (product == nullptr) continue;
+    for (size_t j = 0; j < 2; ++j) {
+      const ValueId x = product->inputs[1 - j], by = product->inputs[j];
+      auto factor = factor_of(graph, by);
+      if (!factor || centred_from(graph, factor->deviation.base) != x ||
+          shape_of(graph, node.outputs[0]) != shape_of(graph, x)) {
+        continue;
+      }
+      auto beta = beta_of(graph, node.inputs[1 - i], x, by);
+      if (!beta) continue;
+      const int64_t n = shape_of(graph, x).back();
+      if (!factor->gamma) factor->gamma = std::vector<float>(static_cast<size_t>(n), 1.0f);
+      const std::vector<std::string> names = {product->name, node.name};
+      const ValueId gamma = add_floats(graph, node.name + "/gamma", {n}, *factor->gamma);
+      const ValueId shift = add_floats(graph, node.name + "/beta", {n}, *beta);
+      replace(graph, node.outputs[0],
+              fused_node("Norm", node.name, {x, gamma, shift},
+                         {{"kind", std::string("layer")}, {"epsilon", factor->deviation.epsilon}}));
+      report.fused(kPass, "Norm", node.name, names);
+      return true;
+    }
+  }
+  return false;
 }
 
 // LayerNormalization; RMSNormalization; SimplifiedLayerNormalization (ONNX Runtime's RMS norm).
@@ -169,7 +273,8 @@ bool fuse_named(Graph& graph, PassReport& report, NodeId id) {
 
 bool fuse_norms(Graph& graph, PassReport& report) {
   return rewrite_to_rest(graph, [&](Graph& g, NodeId id) {
-    return fuse_named(g, report, id) || fuse_decomposed(g, report, id);
+    return fuse_named(g, report, id) || fuse_folded(g, report, id) ||
+           fuse_decomposed(g, report, id);
   });
 }
 

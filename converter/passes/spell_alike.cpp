@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "converter/passes/passes.h"
 #include "converter/passes/rewrite.h"
@@ -61,6 +62,34 @@ bool respell_arithmetic(Graph& graph, NodeId id) {
       add_floats(graph, node.name + "/constant", right->shape, std::move(inverse));
   replace(graph, output, onnx_node(is_division ? "Mul" : "Add", node.name, {a, constant}));
   return true;
+}
+
+/// The one value of a constant tensor of several elements; nothing where they differ.
+std::optional<float> uniform_value(const Graph& graph, ValueId value) {
+  const Constant* constant = floats_of(graph, value);
+  if (constant == nullptr || constant->elements() < 2) return std::nullopt;
+  const float first = constant->f32[0];
+  const bool equal = std::all_of(constant->f32.begin(), constant->f32.end(),
+                                 [&](float c) { return c == first; });
+  return equal ? std::optional<float>(first) : std::nullopt;
+}
+
+// A constant all of whose elements are equal and that widens nothing -> one element.
+bool respell_uniform(Graph& graph, NodeId id) {
+  const Node node = graph.node(id);
+  if (!node.is("Add") && !node.is("Mul") && !node.is("Where")) return false;
+  for (size_t i = node.is("Where") ? 1 : 0; i < node.inputs.size(); ++i) {
+    const auto value = uniform_value(graph, node.inputs[i]);
+    if (!value) continue;
+    std::optional<Shape> others = Shape{};
+    for (size_t j = 0; others && j < node.inputs.size(); ++j) {
+      if (j != i) others = broadcast_shape(*others, shape_of(graph, node.inputs[j]));
+    }
+    if (!others || *others != shape_of(graph, node.outputs[0])) continue;
+    graph.set_input(id, i, add_floats(graph, node.name + "/value", {}, {*value}));
+    return true;
+  }
+  return false;
 }
 
 // (x + c) + d -> x + (c + d), (x c) d -> x (c d)
@@ -324,8 +353,9 @@ bool remove_no_op(Graph& graph, NodeId id) {
 }
 
 constexpr bool (*kRewrites[])(Graph&, NodeId) = {
-    respell_shape_op, respell_arithmetic, join_constants,     respell_power, respell_gather,
-    respell_split,    respell_reduction,  respell_batch_norm, remove_no_op,  shorten_movement,
+    respell_shape_op, respell_arithmetic, respell_uniform,    join_constants,
+    respell_power,    respell_gather,     respell_split,      respell_reduction,
+    respell_batch_norm, remove_no_op,     shorten_movement,
 };
 
 }  // namespace

@@ -157,3 +157,26 @@ TEST_CASE("an activation does not join a layer whose plain output is also wanted
   CHECK(passed.fused("Linear") == 1);
   CHECK(passed.fused("Activation") == 1);
 }
+
+TEST_CASE("GELU by the complement of erf, as TensorFlow has it, is one activation") {
+  check_is(pass_spelling([](GraphBuilder& b, ValueId x) {
+             const ValueId erf = b.node("Erf", {b.node("Mul", {x, b.scalar(-kHalfRoot)})});
+             const ValueId erfc = b.node("Sub", {b.scalar(1.0f), erf});
+             return b.node("Mul", {b.node("Mul", {b.scalar(0.5f), x}), erfc});
+           }),
+           "GeluErf");
+  check_is(pass_spelling([](GraphBuilder& b, ValueId x) {
+             const ValueId erf = b.node("Erf", {b.node("Mul", {b.node("Neg", {x}),
+                                                               b.scalar(kHalfRoot)})});
+             const ValueId minus = b.node("Mul", {erf, b.scalar(-1.0f)});
+             const ValueId erfc = b.node("Add", {minus, b.scalar(1.0f)});
+             return b.node("Mul", {x, b.node("Mul", {b.scalar(0.5f), erfc})});
+           }),
+           "GeluErf");
+  const PassedGraph other = pass_spelling([](GraphBuilder& b, ValueId x) {
+    const ValueId erf = b.node("Erf", {b.node("Mul", {x, b.scalar(kHalfRoot)})});
+    const ValueId erfc = b.node("Sub", {b.scalar(1.0f), erf});
+    return b.node("Mul", {b.node("Mul", {b.scalar(0.5f), x}), erfc});
+  });
+  CHECK(other.says("is no GELU"));
+}

@@ -339,3 +339,69 @@ TEST_CASE("a class probability is no attention, nor worth a remark") {
   CHECK(passed.report.near_misses().empty());
   CHECK(passed.general("Softmax") == 1);
 }
+
+TEST_CASE("queries that are constant, as a decoder's first, make an attention too") {
+  GraphBuilder b;
+  const ValueId memory = b.input("memory", {1, 9, kModel});
+  const ValueId k = keys_of(b, b.linear(memory, kModel)), v = heads_of(b, b.linear(memory, kModel));
+  const ValueId scores = b.node("MatMul", {b.random({1, kHeads, 5, kWidth}), k});
+  const ValueId y = b.node("MatMul", {softmax(b, b.node("Mul", {scores, b.scalar(0.3f)})), v});
+  const PassedGraph passed = pass_all(b.finish(join_heads(b, y)));
+  check_one_attention(passed, 0.3f);
+  CHECK(passed.nodes() == 2);
+}
+
+TEST_CASE("scores multiplied by the mask that also hides them are scaled by it") {
+  GraphBuilder b;
+  const int64_t rows = 6;
+  const ValueId x = b.input("x", {1, rows, kModel});
+  const ValueId q = heads_of(b, b.linear(x, kModel)), k = keys_of(b, b.linear(x, kModel));
+  const ValueId v = heads_of(b, b.linear(x, kModel));
+  std::vector<float> gate, hidden;
+  const bool hides = GENERATE(true, false);
+  for (int64_t t = 0; t < rows; ++t) {
+    for (int64_t s = 0; s < rows; ++s) {
+      gate.push_back(s <= t ? 0.25f : 0.0f);
+      hidden.push_back(s <= t ? 0.0f : hides ? -10000.0f : -10.0f);
+    }
+  }
+  const ValueId gated =
+      b.node("Mul", {b.node("MatMul", {q, k}), b.floats({1, 1, rows, rows}, gate)});
+  const ValueId masked = b.node("Add", {gated, b.floats({1, 1, rows, rows}, hidden)});
+  const ValueId y = b.node("MatMul", {softmax(b, masked), v});
+  const PassedGraph passed = pass_all(b.finish(join_heads(b, y)));
+  if (hides) {
+    check_one_attention(passed, 0.25f);
+    CHECK(passed.first("Attention").int_or("causal", 0) == 1);
+  } else {
+    CHECK(passed.fused("Attention") == 0);
+    CHECK(passed.says("its scale is not a constant"));
+  }
+}
+
+TEST_CASE("a mask that is one number everywhere, and a scale written out in full, are none") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {1, 6, kModel});
+  const ValueId q = heads_of(b, b.linear(x, kModel)), k = keys_of(b, b.linear(x, kModel));
+  const ValueId v = heads_of(b, b.linear(x, kModel));
+  const ValueId full = b.floats({1, 1, 6, 6}, std::vector<float>(36, 0.5f));
+  const ValueId zeros = b.floats({1, 1, 6, 6}, std::vector<float>(36, 0.0f));
+  const ValueId scores = b.node("Mul", {full, b.node("MatMul", {q, k})});
+  const ValueId y = b.node("MatMul", {softmax(b, b.node("Add", {scores, zeros})), v});
+  const PassedGraph passed = pass_all(b.finish(join_heads(b, y)));
+  check_one_attention(passed, 0.5f);
+  CHECK(passed.first("Attention").inputs.size() == 3);
+}
+
+TEST_CASE("a factor on cached keys goes to the scores") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {1, 2, kModel});
+  const ValueId cache = b.input("cache", {1, kHeads, 5, kWidth});
+  const ValueId q = heads_of(b, b.linear(x, kModel)), v = heads_of(b, b.linear(x, kModel));
+  const ValueId cat = b.node("Concat", {cache, v}, {{"axis", int64_t{2}}});
+  const ValueId k = b.node("Mul", {b.transpose(cat, {0, 1, 3, 2}), b.scalar(0.5f)});
+  const ValueId y = b.node("MatMul", {softmax(b, b.node("MatMul", {q, k})), cat});
+  const PassedGraph passed = pass_all(b.finish(join_heads(b, y)));
+  CHECK(passed.fused("Attention") == 1);
+  CHECK(passed.general("Mul") == 0);
+}

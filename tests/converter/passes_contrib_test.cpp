@@ -97,3 +97,32 @@ TEST_CASE("BiasGelu after a product is the Linear's bias and activation") {
   CHECK(passed.nodes() == 1);
   CHECK(passed.first("Linear").string_or("activation", "") == "GeluErf");
 }
+
+TEST_CASE("rotary embeddings of both domains are products and sums") {
+  GraphBuilder b(23);
+  const int64_t pairs = GENERATE(0, 1);
+  const ValueId cosines = b.random({16, 3}), sines = b.random({16, 3});
+  ValueId y = graph::kNoValue;
+  SECTION("ONNX's, rows, part of each head, positions at run time") {
+    const ValueId x = b.input("x", {kBatch, kRows, kModel});
+    const ValueId places = b.input("places", {kBatch, kRows}, graph::DType::i64);
+    y = b.node("RotaryEmbedding", {x, cosines, sines, places},
+               {{"num_heads", int64_t{kHeads}},
+                {"rotary_embedding_dim", int64_t{6}},
+                {"interleaved", pairs}});
+  }
+  SECTION("com.microsoft's, heads first, counted from a first position") {
+    const ValueId x = b.input("x", {kBatch, kHeads, kRows, 6});
+    y = b.node("com.microsoft:RotaryEmbedding", {x, b.int_tensor({1}, {2}), cosines, sines},
+               {{"interleaved", pairs}});
+  }
+  SECTION("tables that have a row for each row") {
+    const ValueId x = b.input("x", {kBatch, kHeads, kRows, 6});
+    y = b.node("RotaryEmbedding",
+               {x, b.random({kBatch, kRows, 3}), b.random({kBatch, kRows, 3})},
+               {{"interleaved", pairs}});
+  }
+  const PassedGraph passed = pass_all(b.finish(y));
+  CHECK(passed.general("RotaryEmbedding") == 0);
+  CHECK(count_ops(passed.graph, "RotaryEmbedding", "com.microsoft") == 0);
+}

@@ -127,3 +127,24 @@ TEST_CASE("a layer on flattened rows needs no reshapes around it") {
   CHECK(passed.nodes() == 2);
   CHECK(passed.fused("Linear") == 2);
 }
+
+TEST_CASE("what follows the reshape of a layer's rows goes into the layer all the same") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {1, 6, 16});
+  const ValueId rows = b.reshape(b.linear(x, 16), {6, 16});
+  const ValueId normal = b.node("BatchNormalization",
+                                {rows, b.random({16}, 0.5f, 1.0f), b.random({16}), b.random({16}),
+                                 b.random({16}, 0.5f, 1.0f)});
+  const ValueId y = b.reshape(b.node("Relu", {normal}), {1, 6, 16});
+  const PassedGraph passed = pass_all(b.finish(y));
+  CHECK(passed.nodes() == 1);
+  CHECK(passed.first("Linear").string_or("activation", "") == "Relu");
+}
+
+TEST_CASE("a reshape that cuts the layer's outputs apart stays before what follows") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {1, 6, 16});
+  const ValueId apart = b.reshape(b.linear(x, 16), {1, 6, 2, 8});
+  const PassedGraph passed = pass_all(b.finish(b.node("Mul", {apart, b.random({8})})));
+  CHECK(passed.general("Mul") == 1);
+}

@@ -136,3 +136,40 @@ TEST_CASE("a norm over channels that come first is fused once they come last") {
   CHECK(passed.nodes() == 2);
   CHECK(passed.fused("Norm") == 1);
 }
+
+TEST_CASE("TensorFlow's layer norm, a product and a sum that hold the mean, is a Norm") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {2, 7, kWidth});
+  const ValueId mean = row_mean(b, x);
+  const ValueId d = b.node("Sub", {x, mean});
+  const ValueId inverse = b.node("Reciprocal", {b.node("Sqrt", {variance(b, d, false)})});
+  const ValueId gamma = b.random({1, 1, kWidth}, 0.5f, 1.0f), beta = b.random({1, 1, kWidth});
+  SECTION("-mean first") {
+    const ValueId f = b.node("Mul", {inverse, gamma});
+    const ValueId shift = b.node("Add", {b.node("Mul", {b.node("Neg", {mean}), f}), beta});
+    check_is(pass_all(b.finish(b.node("Add", {b.node("Mul", {x, f}), shift}))), "layer", 3);
+  }
+  SECTION("beta - mean f") {
+    const ValueId f = b.node("Mul", {inverse, gamma});
+    const ValueId shift = b.node("Sub", {beta, b.node("Mul", {mean, f})});
+    check_is(pass_all(b.finish(b.node("Add", {shift, b.node("Mul", {f, x})}))), "layer", 3);
+  }
+  SECTION("without beta and gamma") {
+    const ValueId shift = b.node("Neg", {b.node("Mul", {mean, inverse})});
+    check_is(pass_all(b.finish(b.node("Add", {b.node("Mul", {x, inverse}), shift}))), "layer", 3);
+  }
+  SECTION("the mean added where it should be taken away is none") {
+    const ValueId f = b.node("Mul", {inverse, gamma});
+    const ValueId shift = b.node("Add", {b.node("Mul", {mean, f}), beta});
+    const PassedGraph passed = pass_all(b.finish(b.node("Add", {b.node("Mul", {x, f}), shift})));
+    CHECK(passed.fused("Norm") == 0);
+  }
+}
+
+TEST_CASE("A gamma that multiplies the inverse deviation first belongs to the Norm") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {2, 7, kWidth});
+  const ValueId inverse = b.node("Reciprocal", {b.node("Sqrt", {variance(b, x, false)})});
+  const ValueId f = b.node("Mul", {inverse, b.random({kWidth}, 0.5f, 1.0f)});
+  check_is(pass_all(b.finish(b.node("Mul", {x, f}))), "rms", 2);
+}
