@@ -8,13 +8,29 @@
 namespace heed {
 namespace {
 
+#if defined(__aarch64__)
+// The exponential's table as two of bytes. A distance of e steps to the largest is looked up as
+// 63 - e: its low six bits count the fraction backwards, what is above them is minus the octaves.
+struct ByteTables {
+  alignas(64) uint8_t low[64], high[64];
+};
+constexpr ByteTables make_byte_tables() {
+  ByteTables tables{};
+  for (int32_t f = 0; f < 64; ++f) {
+    tables.low[63 - f] = static_cast<uint8_t>(kExpTable.value[f] & 0xff);
+    tables.high[63 - f] = static_cast<uint8_t>(kExpTable.value[f] >> 8);
+  }
+  return tables;
+}
+constexpr ByteTables kByteTables = make_byte_tables();
+#endif
+
 struct Arm {
   using F = float32x4_t;
   using I = int32x4_t;
   static constexpr int32_t kLanes = 4;
   static constexpr int32_t kBlocks = 1;
   static constexpr int32_t kOperandBytes = 4;
-  static constexpr bool kHoldRows = true;
   static constexpr bool kBeside = false;
 
   static HEED_INLINE F set(float x) { return vdupq_n_f32(x); }
@@ -163,23 +179,13 @@ struct Arm {
     const T last = vdupq_n_s16(static_cast<int16_t>(smaller(end, kTile)));
     return vbslq_s16(vandq_u16(vcgeq_s16(key, first), vcltq_s16(key, last)), t, lowest_steps());
   }
-  /// Stores the high bytes of two vectors of powers and adds them to a row's sums. Probabilities
-  /// lack 128, to be signed; the values' sums make up for it.
-  static HEED_INLINE void put_probabilities(uint8_t* out, uint16x8_t low, uint16x8_t high) {
-#if defined(__aarch64__)
-    const uint8x16_t p = vshrn_high_n_u16(vshrn_n_u16(low, 8), high, 8);
-#else
-    const uint8x16_t p = vcombine_u8(vshrn_n_u16(low, 8), vshrn_n_u16(high, 8));
-#endif
-    vst1q_u8(out, veorq_u8(p, vdupq_n_u8(0x80)));
-  }
-  /// Adds a tile of them to a row's sums.
+  /// Adds a tile of probabilities to a row's sums: 16 bytes a lane, each of which lacks 128.
   static HEED_INLINE I add_probabilities(I total, const uint8_t* tile) {
-    uint16x8_t sum = vdupq_n_u16(0);
+    int16x8_t sum = vdupq_n_s16(0);
     repeat<4>([&](auto i) HEED_LAMBDA_INLINE {
-      sum = vpadalq_u8(sum, veorq_u8(vld1q_u8(tile + 16 * i), vdupq_n_u8(0x80)));
+      sum = vpadalq_s8(sum, vreinterpretq_s8_u8(vld1q_u8(tile + 16 * i)));
     });
-    return vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(total), sum));
+    return vpadalq_s16(vaddq_s32(total, vdupq_n_s32(16 * 128)), sum);
   }
   static HEED_INLINE void map_block(const uint8_t* tile, int32_t group, F inverse, float* out) {
     const uint8x16_t p = veorq_u8(vld1q_u8(tile + group * 4), vdupq_n_u8(0x80));
@@ -193,26 +199,75 @@ struct Arm {
     put(12, vget_high_u16(high));
   }
 
+#if defined(__aarch64__)
+  struct Softmax {
+    uint8x16x4_t low, high;
+    T most;
+
+    // What put_probabilities makes probabilities of, sixteen at a time.
+    struct Powers {
+      const Softmax& softmax;
+      T place;  // in the tables, 63 - e
+      const uint16_t* rounding;
+    };
+
+    HEED_INLINE explicit Softmax(int16_t largest)
+        : low(vld1q_u8_x4(kByteTables.low)),
+          high(vld1q_u8_x4(kByteTables.high)),
+          most(vdupq_n_s16(static_cast<int16_t>(largest - 63))) {}
+
+    HEED_INLINE Powers powers(T steps, const uint16_t* rounding) const {
+      return {*this, vqsubq_s16(steps, most), rounding};
+    }
+    /// A shift takes its count from a signed byte: 127 octaves are as good as any more.
+    static HEED_INLINE int16x8_t octaves(T place) {
+      return vmaxq_s16(vshrq_n_s16(place, 6), vdupq_n_s16(-127));
+    }
+    HEED_INLINE uint8x16_t probabilities(const Powers& a, const Powers& b) const {
+      const uint8x16_t places = vandq_u8(
+          vuzp1q_u8(vreinterpretq_u8_s16(a.place), vreinterpretq_u8_s16(b.place)), vdupq_n_u8(63));
+      const uint8x16_t l = vqtbl4q_u8(low, places), h = vqtbl4q_u8(high, places);
+      const uint16x8_t first = vreinterpretq_u16_u8(vzip1q_u8(l, h));
+      const uint16x8_t second = vreinterpretq_u16_u8(vzip2q_u8(l, h));
+      const uint8x8_t front = vaddhn_u16(vshlq_u16(first, octaves(a.place)), vld1q_u16(a.rounding));
+      return vaddhn_high_u16(front, vshlq_u16(second, octaves(b.place)), vld1q_u16(b.rounding));
+    }
+  };
+#else
   struct Softmax {
     T most;
 
+    struct Powers {
+      const Softmax& softmax;
+      uint16x8_t power;  // 16-bit power of two, and the rounding added
+    };
+
     HEED_INLINE explicit Softmax(int16_t largest) : most(vdupq_n_s16(largest)) {}
 
-    /// 16-bit powers of two, and the rounding added.
-    HEED_INLINE uint16x8_t powers(T steps, const uint16_t* rounding) const {
+    HEED_INLINE Powers powers(T steps, const uint16_t* rounding) const {
       const uint16x8_t t = vreinterpretq_u16_s16(vsubq_s16(most, steps));
       // t % 64 so that a doubled product's high half drops 6 bits.
       const int16x8_t f = vreinterpretq_s16_u16(vshrq_n_u16(vshlq_n_u16(t, 10), 1));
       int16x8_t power = vsubq_s16(vdupq_n_s16(kExp2), vqdmulhq_s16(f, vdupq_n_s16(kExp3)));
       power = vsubq_s16(vdupq_n_s16(kExp1), vqdmulhq_s16(f, power));
       power = vsubq_s16(vdupq_n_s16(kExp0), vqdmulhq_s16(f, power));
-      // A shift takes its count from a signed byte: 127 octaves are as good as any more.
+      // Twice that, shifted right. A shift takes its count from a signed byte: 127 octaves are as
+      // good as any more.
       const uint16x8_t octaves = vminq_u16(vshrq_n_u16(t, 6), vdupq_n_u16(127));
-      const int16x8_t shift = vnegq_s16(vreinterpretq_s16_u16(octaves));
-      const uint16x8_t shifted = vshlq_u16(vreinterpretq_u16_s16(vshlq_n_s16(power, 1)), shift);
-      return vaddq_u16(shifted, vld1q_u16(rounding));
+      const int16x8_t shift = vsubq_s16(vdupq_n_s16(1), vreinterpretq_s16_u16(octaves));
+      const uint16x8_t shifted = vshlq_u16(vreinterpretq_u16_s16(power), shift);
+      return {*this, vaddq_u16(shifted, vld1q_u16(rounding))};
+    }
+    HEED_INLINE uint8x16_t probabilities(const Powers& a, const Powers& b) const {
+      return vcombine_u8(vshrn_n_u16(a.power, 8), vshrn_n_u16(b.power, 8));
     }
   };
+#endif
+  /// Stores sixteen probabilities. They lack 128, to be signed; the values' sums make up for it.
+  static HEED_INLINE void put_probabilities(uint8_t* out, const Softmax::Powers& low,
+                                            const Softmax::Powers& high) {
+    vst1q_u8(out, veorq_u8(low.softmax.probabilities(low, high), vdupq_n_u8(0x80)));
+  }
 };
 
 }  // namespace

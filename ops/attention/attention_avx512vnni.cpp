@@ -8,8 +8,8 @@ extern const AttentionKernel kAttentionAvx512Vnni;
 namespace {
 
 // The reading guide to V. F and I are vectors of kLanes floats and int32; Sums collects dot
-// products of one row with kLanes columns; Operand is what a row contributes to kGroups groups of
-// four, stored in kOperandBytes bytes each; Columns is what kLanes columns contribute.
+// products of one row with kLanes columns; Operand is what a row contributes to a group of
+// four, stored in kOperandBytes bytes; Columns is what kLanes columns contribute.
 struct Avx512 {
   using F = __m512;
   using I = __m512i;
@@ -19,10 +19,8 @@ struct Avx512 {
   static constexpr int32_t kLanes = 16;
   static constexpr int32_t kRows = 6;    // 6 x 4 sums, 4 columns and a row: 29 of 32 registers
   static constexpr int32_t kBlocks = 4;  // most blocks of 16 columns of a tile
-  static constexpr int32_t kGroups = 1;  // taken at a time
   static constexpr int32_t kOperandBytes = 4;
-  static constexpr bool kHoldRows = false;  // which operands stay in registers: rows or columns
-  static constexpr bool kBeside = true;     // eight registers are free between two groups
+  static constexpr bool kBeside = true;  // eight registers are free between two groups
 
   static HEED_INLINE __mmask16 first_n(int32_t n) {
     return static_cast<__mmask16>(

@@ -4,6 +4,7 @@
 #include <arm_neon.h>
 
 #include "ops/attention/attention_arm.h"
+#include "ops/simd/dot_arm.h"
 
 namespace heed {
 extern const AttentionKernel kAttentionNeon;
@@ -11,23 +12,7 @@ extern const AttentionKernel kAttentionNeon;
 namespace {
 
 struct Neon : Arm {
-  struct Pairs {
-    int32x4_t low, high;  // two sums each of columns 0, 1 and 2, 3
-  };
-#if defined(__aarch64__)
-  using Repeated = int8x16_t;  // so that the high half multiplies in place
-#else
-  using Repeated = int8x8_t;
-#endif
-  struct TwoGroups {
-    Repeated first, second;  // each group of four, again and again
-  };
-  struct TwoColumns {
-    int8x16_t first, second;
-  };
-  using Sums = Pairs;
-  using Operand = TwoGroups;
-  using Columns = TwoColumns;
+  using Sums = PairSums;
   static constexpr int32_t kGroups = 2;
 #if defined(__aarch64__)
   static constexpr int32_t kRows = 2;  // 2 x 4 pairs of sums, 2 columns, 2 rows: 22 of 32 registers
@@ -35,46 +20,37 @@ struct Neon : Arm {
   static constexpr int32_t kRows = 1;  // 4 pairs of sums, 2 columns, a row: 11 of 16 registers
 #endif
 
-  static HEED_INLINE Operand operand(const uint8_t* a) {
-    const int32x2_t both = vreinterpret_s32_u8(vld1_u8(a));
-#if defined(__aarch64__)
-    return {vreinterpretq_s8_s32(vdupq_lane_s32(both, 0)),
-            vreinterpretq_s8_s32(vdupq_lane_s32(both, 1))};
-#else
-    return {vreinterpret_s8_s32(vdup_lane_s32(both, 0)),
-            vreinterpret_s8_s32(vdup_lane_s32(both, 1))};
-#endif
-  }
-  static HEED_INLINE Columns columns(const int8_t* b, ptrdiff_t group_step) {
-    return {vld1q_s8(b), vld1q_s8(b + group_step)};
-  }
-  static HEED_INLINE Columns last_columns(const int8_t* b, ptrdiff_t, int32_t) {
-    return {vld1q_s8(b), vdupq_n_s8(0)};
-  }
-  static HEED_INLINE Sums dot(const Sums& sums, const Operand& a, const Columns& b) {
-#if defined(__aarch64__)
-    const int16x8_t low = vmlal_s8(vmull_s8(vget_low_s8(a.first), vget_low_s8(b.first)),
-                                   vget_low_s8(a.second), vget_low_s8(b.second));
-    const int16x8_t high = vmlal_high_s8(vmull_high_s8(a.first, b.first), a.second, b.second);
-#else
-    const int16x8_t low =
-        vmlal_s8(vmull_s8(a.first, vget_low_s8(b.first)), a.second, vget_low_s8(b.second));
-    const int16x8_t high =
-        vmlal_s8(vmull_s8(a.first, vget_high_s8(b.first)), a.second, vget_high_s8(b.second));
-#endif
-    return {vpadalq_s16(sums.low, low), vpadalq_s16(sums.high, high)};
+  static constexpr bool kOrdered = true;
+
+  template <int32_t R, int32_t C>
+  static HEED_INLINE void add_groups(Sums (&sums)[R][C], const uint8_t* a, ptrdiff_t a_step,
+                                     const int8_t* b, ptrdiff_t group_step, int32_t groups) {
+    const auto sum_at = [&]<int32_t r, int32_t c>()
+                            HEED_LAMBDA_INLINE -> PairSums& { return sums[r][c]; };
+    const auto row1 = [&](const RepeatedEight& x0)
+                          HEED_LAMBDA_INLINE { return R == 2 ? repeat_eight(a + a_step) : x0; };
+    if (groups >= kGroups) {
+      const uint8_t* const end = a + groups / kGroups * kGroups * kOperandBytes;
+      PairedDot<R, C, decltype(sum_at)> dot(sum_at, b, b + group_step);
+      do {
+        const RepeatedEight x0 = repeat_eight(a);
+        dot.step(x0, row1(x0), 2 * group_step);
+        a += kGroups * kOperandBytes;
+      } while (a != end);
+      dot.finish();
+    }
+    if (groups % kGroups != 0) {
+      b += (groups - 1) * group_step;
+      PairedDot<R, C, decltype(sum_at)> half(sum_at, b, b);
+      RepeatedEight x0 = repeat_eight(a), x1 = row1(x0);
+      x0.second = x1.second = Repeated{};
+      half.step(x0, x1, 0);
+      half.finish();
+    }
   }
   static HEED_INLINE void settle(Sums& sums) {
     Arm::settle(sums.low);
     Arm::settle(sums.high);
-  }
-  static HEED_INLINE I total(const Sums& sums) {
-#if defined(__aarch64__)
-    return vpaddq_s32(sums.low, sums.high);
-#else
-    return vcombine_s32(vpadd_s32(vget_low_s32(sums.low), vget_high_s32(sums.low)),
-                        vpadd_s32(vget_low_s32(sums.high), vget_high_s32(sums.high)));
-#endif
   }
   static HEED_INLINE Sums start_scores(const int32_t*) { return {zero(), zero()}; }
   static HEED_INLINE F score(const Sums& sums, F scale, F) { return score_of(total(sums), scale); }

@@ -62,20 +62,10 @@ struct DotTile {
   template <class Place, class Beside>
   HEED_INLINE void add(const uint8_t* a, Place place, ptrdiff_t a_step, const int8_t* b,
                        ptrdiff_t block_step, ptrdiff_t group_step, int32_t groups, Beside beside) {
-    int32_t g = 0;
-    for (; g + V::kGroups <= groups; g += V::kGroups) {
-      add_groups(a + place(g), a_step, [&](auto c) HEED_LAMBDA_INLINE {
-        return V::columns(b + column_offset(c, block_step), group_step);
-      });
-      b += V::kGroups * group_step;
-      beside();
-    }
-    if constexpr (V::kGroups > 1) {
-      if (g < groups) {
-        add_groups(a + place(g), a_step, [&](auto c) HEED_LAMBDA_INLINE {
-          return V::last_columns(b + column_offset(c, block_step), group_step, groups - g);
-        });
-      }
+    if constexpr (requires { V::kOrdered; }) {  // V has a loop of its own
+      V::template add_groups<R, C>(sums, a, a_step, b, group_step, groups);
+    } else {
+      add_in_turn(a, place, a_step, b, block_step, group_step, groups, beside);
     }
     // GCC 12 otherwise lets what is done with the sums next push them out of registers in the loop.
     repeat<R * C>([&](auto i) HEED_LAMBDA_INLINE { V::settle(sums[i / C][i % C]); });
@@ -86,24 +76,22 @@ struct DotTile {
     return (c * V::kLanes / kBlock) * block_step + (c * V::kLanes % kBlock) * 4;
   }
 
-  template <class Columns>
-  HEED_INLINE void add_groups(const uint8_t* a, ptrdiff_t a_step, Columns columns) {
-    if constexpr (V::kHoldRows) {
-      typename V::Operand row[R];
-      repeat<R>([&](auto r) HEED_LAMBDA_INLINE { row[r] = V::operand(a + r * a_step); });
-      repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
-        const auto column = columns(c);
-        repeat<R>([&](auto r)
-                      HEED_LAMBDA_INLINE { sums[r][c] = V::dot(sums[r][c], row[r], column); });
-      });
-    } else {
+  template <class Place, class Beside>
+  HEED_INLINE void add_in_turn(const uint8_t* a, Place place, ptrdiff_t a_step, const int8_t* b,
+                               ptrdiff_t block_step, ptrdiff_t group_step, int32_t groups,
+                               Beside beside) {
+    for (int32_t g = 0; g < groups; ++g) {
       typename V::Columns column[C];
-      repeat<C>([&](auto c) HEED_LAMBDA_INLINE { column[c] = columns(c); });
+      repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
+        column[c] = V::columns(b + column_offset(c, block_step), group_step);
+      });
       repeat<R>([&](auto r) HEED_LAMBDA_INLINE {
-        const auto row = V::operand(a + r * a_step);
+        const auto row = V::operand(a + place(g) + r * a_step);
         repeat<C>([&](auto c)
                       HEED_LAMBDA_INLINE { sums[r][c] = V::dot(sums[r][c], row, column[c]); });
       });
+      b += group_step;
+      beside();
     }
   }
 };

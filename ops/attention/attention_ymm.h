@@ -13,8 +13,6 @@ struct Ymm {
   using I = __m256i;
   static constexpr int32_t kLanes = 8;
   static constexpr int32_t kBlocks = 1;
-  static constexpr int32_t kGroups = 1;
-  static constexpr bool kHoldRows = false;
   static constexpr bool kBeside = false;
 
   /// All bits of the lanes below n.

@@ -33,24 +33,12 @@ struct Smmla {
   static constexpr int kPairBytes = 16;  // eight inputs of two rows
   static constexpr int kVector = kLanes * kLinearGroupK;
 
-  // Volatile, as in linear_sdot.h.
-  template <int kAt>
-  [[gnu::always_inline]] static inline void load_pair(const void* p, int8x16_t& a, int8x16_t& b) {
-    asm volatile("ldp %q0, %q1, [%2, %3]" : "=w"(a), "=w"(b) : "r"(p), "i"(kAt));
-  }
-  template <int kAt>
-  [[gnu::always_inline]] static inline void load(const void* p, int8x16_t& a) {
-    asm volatile("ldr %q0, [%1, %2]" : "=w"(a) : "r"(p), "i"(kAt));
-  }
   [[gnu::always_inline]] static inline Eights zip(int8x16_t first, int8x16_t second) {
-    Eights eights;
-    asm volatile("zip1 %0.4s, %1.4s, %2.4s" : "=w"(eights.low) : "w"(first), "w"(second));
-    asm volatile("zip2 %0.4s, %1.4s, %2.4s" : "=w"(eights.high) : "w"(first), "w"(second));
-    return eights;
+    return {zip_low(first, second), zip_high(first, second)};
   }
   [[gnu::always_inline]] static inline void dot(Acc& acc, X x, const W& w) {
-    asm volatile("smmla %0.4s, %1.16b, %2.16b" : "+w"(acc.low) : "w"(x), "w"(w.low));
-    asm volatile("smmla %0.4s, %1.16b, %2.16b" : "+w"(acc.high) : "w"(x), "w"(w.high));
+    add_square(acc.low, x, w.low);
+    add_square(acc.high, x, w.high);
   }
 
   template <int V, int V0>
@@ -58,8 +46,8 @@ struct Smmla {
     constexpr int kAt = V0 * kVector;
     int8x16_t first, second;
     if constexpr (V == 1) {
-      load<kAt>(p, first);
-      load<kAt + kQuad>(p, second);
+      first = load_here<kAt>(p);
+      second = load_here<kAt + kQuad>(p);
       weights.w = zip(first, second);
     } else {
       int8x16_t next_first, next_second;
@@ -82,7 +70,7 @@ struct Smmla {
                                                       const uint8_t* p, const Weights<V>& weights) {
     X x;
     if constexpr (R0 + 1 == R) {
-      load<R0 * kPairBytes>(p, x);
+      x = load_here<R0 * kPairBytes>(p);
       dots<R0, 0>(columns, x, weights);
     } else {
       X next;
