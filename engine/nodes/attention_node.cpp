@@ -5,15 +5,18 @@
 // the cache. With too few rows for that the threads share the heads instead, and the rows are
 // finished in a last phase.
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <new>
 
+#include "engine/nodes/few_queries.h"
 #include "engine/nodes/node_list.h"
 #include "engine/nodes/op_check.h"
 #include "engine/nodes/row_epilogue.h"
 #include "engine/nodes/tiles.h"
 #include "ops/attention/attention.h"
+#include "ops/reduce/reduce.h"
 
 namespace heed {
 namespace {
@@ -27,12 +30,15 @@ struct AttentionShape {
   int32_t batch, queries, keys, heads, kv_heads, head_width, value_width;
   int32_t width() const { return heads * value_width; }
   int64_t rows() const { return int64_t{batch} * queries; }
+  /// Queries that share keys are few: see few_queries.h.
+  bool few() const { return int64_t{queries} * (heads / kv_heads) <= kFewQueries; }
   int64_t multiply_adds() const {
     return rows() * keys * heads * (int64_t{head_width} + value_width);
   }
   size_t keys_bytes() const { return attention_keys_bytes(keys, head_width); }
   size_t values_bytes() const { return attention_values_bytes(keys, value_width); }
   size_t packed_bytes() const {
+    if (few()) return 0;
     return static_cast<size_t>(batch) * static_cast<size_t>(kv_heads) *
            (keys_bytes() + values_bytes());
   }
@@ -115,8 +121,14 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
 }
 
 bool splits_heads(const AttentionShape& a, int32_t threads) {
+  if (a.few()) return true;
   const int64_t blocks = int64_t{a.batch} * ((a.queries + Panels::kUnit - 1) / Panels::kUnit);
   return threads > 1 && a.heads > 1 && blocks < threads && a.multiply_adds() >= kParallelWork;
+}
+
+size_t kernel_scratch_bytes(const AttentionShape& a) {
+  return a.few() ? few_queries_scratch_floats(a.keys, a.head_width) * sizeof(float)
+                 : attention_scratch_bytes(a.keys, a.head_width);
 }
 
 size_t core_bytes(const AttentionShape& a) {
@@ -128,8 +140,8 @@ ScratchNeed scratch(const OpInfo& info, int32_t threads) {
   const bool stored = info.has_output(0) || info.has_output(1);
   ScratchNeed need;
   need.shared = a.packed_bytes() + (splits_heads(a, threads) && !stored ? core_bytes(a) : 0);
-  need.per_thread = epilogue_scratch_bytes(Panels::rows_max(a.width()), a.width()) +
-                    attention_scratch_bytes(a.keys, a.head_width);
+  need.per_thread =
+      epilogue_scratch_bytes(Panels::rows_max(a.width()), a.width()) + kernel_scratch_bytes(a);
   return need;
 }
 
@@ -146,6 +158,7 @@ struct AttentionState {
   AttentionShape shape;
   RowEpilogue epilogue;
   const AttentionKernel* kernel;
+  const KernelSet* kernels;
   HeadRows q, k, v;
   float scale;
   bool causal;
@@ -163,6 +176,7 @@ Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   state->shape = a;
   state->epilogue = make_epilogue(info, o.epilogue(), context.kernels);
   state->kernel = context.kernels.attention;
+  state->kernels = &context.kernels;
   state->q = HeadRows::of(info.input(kQ), o.q_column());
   state->k = HeadRows::of(info.input(kK), o.k_column());
   state->v = HeadRows::of(info.input(kV), o.v_column());
@@ -214,6 +228,47 @@ float* map_of(const AttentionTapRequest& tap, const AttentionShape& a, int32_t b
   if (tap.head >= 0 && tap.head != head) return nullptr;
   const int64_t plane = tap.head < 0 ? int64_t{batch} * a.heads + head : batch;
   return tap.map + (plane * a.queries + query) * a.keys;
+}
+
+/// What a tap sees of one query: p of keys begin .. end-1, zeros of all others.
+void fill_map(float* map, const float* p, int32_t begin, int32_t end, int32_t keys) {
+  std::memset(map, 0, static_cast<size_t>(begin) * sizeof(float));
+  std::memcpy(map + begin, p, static_cast<size_t>(end - begin) * sizeof(float));
+  std::memset(map + end, 0, static_cast<size_t>(keys - end) * sizeof(float));
+}
+
+/// One head of one batch where its queries are few; y points at the head's columns of the first.
+void run_few(const AttentionState& state, RunContext& context, int32_t batch, int32_t head,
+             float* y, void* scratch) {
+  const AttentionShape& a = state.shape;
+  const int32_t kv_head = head / (a.heads / a.kv_heads);
+  for (int32_t t = 0; t < a.queries; ++t) {
+    const int32_t end = state.causal ? std::min(t + 1 + a.keys - a.queries, a.keys) : a.keys;
+    const int32_t begin = state.window > 0 ? std::max(end - state.window, 0) : 0;
+    const int64_t row = int64_t{batch} * a.keys + begin;
+    FewQueriesArgs args{};
+    args.q =
+        state.q.x + (int64_t{batch} * a.queries + t) * state.q.step + int64_t{head} * a.head_width;
+    args.k = state.k.x + row * state.k.step + int64_t{kv_head} * a.head_width;
+    args.k_step = state.k.step;
+    args.v = state.v.x + row * state.v.step + int64_t{kv_head} * a.value_width;
+    args.v_step = state.v.step;
+    args.keys = end - begin;
+    args.head_width = a.head_width;
+    args.value_width = a.value_width;
+    args.scale = state.scale;
+    if (state.mask) {
+      args.mask = state.mask + batch * state.mask_batch_step + head * state.mask_head_step +
+                  t * state.mask_row_step + begin;
+    }
+    args.y = y + int64_t{t} * a.width();
+    args.scratch = static_cast<float*>(scratch);
+    const float* p = attend_few_queries(*state.kernels, args);
+    for (int32_t i = 0; i < context.tap_count; ++i) {
+      if (float* map = map_of(context.taps[i], a, batch, head, t))
+        fill_map(map, p, begin, end, a.keys);
+    }
+  }
 }
 
 /// One head of `rows` queries of one batch; y points at the head's columns of the first.
@@ -293,9 +348,10 @@ void run_heads(const AttentionState& state, RunContext& context, int32_t threads
   for_tiles(context, threads, int64_t{a.batch} * a.heads, [&](int64_t tile, int32_t thread) {
     const auto batch = static_cast<int32_t>(tile / a.heads);
     const auto head = static_cast<int32_t>(tile % a.heads);
-    float* core = core_of(int64_t{batch} * a.queries);
-    run_head(state, context, batch, head, 0, a.queries, core + int64_t{head} * a.value_width,
-             kernel_scratch(state, context, thread));
+    float* y = core_of(int64_t{batch} * a.queries) + int64_t{head} * a.value_width;
+    void* scratch = kernel_scratch(state, context, thread);
+    a.few() ? run_few(state, context, batch, head, y, scratch)
+            : run_head(state, context, batch, head, 0, a.queries, y, scratch);
   });
   const Panels panels = Panels::of(a.rows(), a.width(), 1);
   for_tiles(context, threads, panels.count, [&](int64_t panel, int32_t thread) {
@@ -311,12 +367,13 @@ void run(const void* memory, RunContext& context) {
   const auto& state = *static_cast<const AttentionState*>(memory);
   const int32_t threads = state.shape.multiply_adds() < kParallelWork ? 1 : context.threads.count();
   state.epilogue.clear_halo();
-  pack(state, context, threads);
+  if (!state.shape.few()) pack(state, context, threads);
   state.split ? run_heads(state, context, threads) : run_blocks(state, context, threads);
 }
 
 const char* variant(const void* memory) {
-  return static_cast<const AttentionState*>(memory)->kernel->name;
+  const auto& state = *static_cast<const AttentionState*>(memory);
+  return state.shape.few() ? state.kernels->reduce->name : state.kernel->name;
 }
 
 int64_t multiply_adds(const OpInfo& info) {

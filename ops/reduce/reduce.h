@@ -1,5 +1,6 @@
 #pragma once
-// Reductions of x[outer, n, inner] over n to y[outer, inner].
+// Reductions of x[outer, n, inner] over n to y[outer, inner], and dot products of many rows with
+// one.
 //
 // inner = 1: float sums run in the 16-lane order (ops/rows.h), and so do max, min and prod.
 // inner > 1: each column is reduced in order of n.
@@ -44,11 +45,22 @@ struct ReduceI64Args {
   int64_t outer, n, inner;
 };
 
+/// y[m] = sum_i x[m,i] a[i]: fused multiply-adds in the 16-lane order.
+struct DotRowsArgs {
+  const float* x;  // rows x_step floats apart; any alignment; only n values of a row are read
+  ptrdiff_t x_step;
+  const float* a;  // [n]
+  float* y;        // [rows], overlaps nothing
+  int32_t rows;    // >= 0
+  int32_t n;       // >= 1
+};
+
 /// One implementation. Thread-safe, allocates nothing, cannot fail.
 struct ReduceKernel {
   const char* name;  // the feature that defines it, e.g. "avx512"
   IsaSet isa;        // all that it executes
   void (*run)(const ReduceArgs& args, ReduceKind kind);
+  void (*dot_rows)(const DotRowsArgs& args);
 };
 
 /// All variants, best first; the reference is last and needs nothing.

@@ -5,6 +5,6 @@
 namespace heed {
 
 extern const ReduceKernel kReduceAvx2;
-const ReduceKernel kReduceAvx2 = {"avx2", Isa::avx2, run_reduce};
+const ReduceKernel kReduceAvx2 = {"avx2", Isa::avx2, run_reduce, dot_rows};
 
 }  // namespace heed

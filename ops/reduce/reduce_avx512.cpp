@@ -5,6 +5,6 @@
 namespace heed {
 
 extern const ReduceKernel kReduceAvx512;
-const ReduceKernel kReduceAvx512 = {"avx512", Isa::avx2 | Isa::avx512, run_reduce};
+const ReduceKernel kReduceAvx512 = {"avx512", Isa::avx2 | Isa::avx512, run_reduce, dot_rows};
 
 }  // namespace heed

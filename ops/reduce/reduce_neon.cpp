@@ -5,6 +5,6 @@
 namespace heed {
 
 extern const ReduceKernel kReduceNeon;
-const ReduceKernel kReduceNeon = {"neon", Isa::neon, run_reduce};
+const ReduceKernel kReduceNeon = {"neon", Isa::neon, run_reduce, dot_rows};
 
 }  // namespace heed

@@ -109,9 +109,19 @@ void run_reduce(const ReduceArgs& args, ReduceKind kind) {
   }
 }
 
+void dot_rows(const DotRowsArgs& args) {
+  for (int32_t m = 0; m < args.rows; ++m) {
+    float lanes[16] = {};
+    for (int32_t i = 0; i < args.n; ++i) {
+      lanes[i % 16] = std::fma(args.x[m * args.x_step + i], args.a[i], lanes[i % 16]);
+    }
+    args.y[m] = scalar::lane_sum(lanes);
+  }
+}
+
 }  // namespace
 
 extern const ReduceKernel kReduceReference;
-const ReduceKernel kReduceReference = {"reference", IsaSet(), run_reduce};
+const ReduceKernel kReduceReference = {"reference", IsaSet(), run_reduce, dot_rows};
 
 }  // namespace heed

@@ -139,5 +139,33 @@ void run_reduce(const ReduceArgs& args, ReduceKind kind) {
   }
 }
 
+/// The next kRows rows; several chains of fused multiply-adds hide each other's latency.
+template <int kRows>
+inline void dot_block(const DotRowsArgs& args, int32_t m) {
+  const float* x = args.x + m * args.x_step;
+  F32x16 lanes[kRows];
+  for (int r = 0; r < kRows; ++r) lanes[r] = set1(0.0f);
+  int32_t i = 0;
+  for (; i + 16 <= args.n; i += 16) {
+    const F32x16 a = load(args.a + i);
+    for (int r = 0; r < kRows; ++r) lanes[r] = fma(load(x + r * args.x_step + i), a, lanes[r]);
+  }
+  if (i < args.n) {
+    // Absent lanes add 0 * 0, which changes no sum but that of a lane that is -0: none is.
+    const int32_t left = args.n - i;
+    const F32x16 a = load_partial(args.a + i, left);
+    for (int r = 0; r < kRows; ++r) {
+      lanes[r] = fma(load_partial(x + r * args.x_step + i, left), a, lanes[r]);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) args.y[m + r] = sum(lanes[r]);
+}
+
+void dot_rows(const DotRowsArgs& args) {
+  int32_t m = 0;
+  for (; m + kRowBlock <= args.rows; m += kRowBlock) dot_block<kRowBlock>(args, m);
+  for (; m < args.rows; ++m) dot_block<1>(args, m);
+}
+
 }  // namespace
 }  // namespace heed

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <cmath>
 
 #include "tests/support/one_op_bits.h"
@@ -105,7 +106,7 @@ struct AttentionOp {
     }
   }
 
-  void check() {
+  void check(double bound = 0.03) {
     REQUIRE(op.verify() == Status::ok);
     check_same_bits(op, {r});
     const auto got = op.get<float>(r);
@@ -113,7 +114,7 @@ struct AttentionOp {
     for (size_t i = 0; i < got.size(); ++i) {
       worst = std::max(worst, std::fabs(static_cast<double>(got[i]) - expected[i]));
     }
-    CHECK(worst < 0.03);
+    CHECK(worst < bound);
   }
 };
 
@@ -136,11 +137,48 @@ TEST_CASE("attention mixes values over batches, heads and shared keys") {
   }
 }
 
-TEST_CASE("a single query of many heads is shared by the threads, into floats or int8 rows") {
+TEST_CASE("few queries are answered in float32, exactly but for rounding") {
+  const AttentionCase cases[] = {
+      {.queries = 1, .keys = 1},
+      {.queries = 1, .keys = 700, .heads = 3, .kv_heads = 3, .width = 64, .value_width = 64},
+      {.batch = 2, .queries = 2, .keys = 33, .heads = 4, .kv_heads = 2, .width = 20},
+      {.batch = 3, .queries = 4, .keys = 40, .heads = 2, .kv_heads = 2, .mask = true},
+      {.queries = 4, .keys = 26, .heads = 2, .kv_heads = 2, .value_width = 12, .causal = true},
+      {.queries = 3, .keys = 25, .causal = true, .window = 4, .mask = true},
+      {.queries = 4, .keys = 4, .heads = 3, .kv_heads = 3, .causal = true, .merged = true}};
+  for (const AttentionCase& c : cases) {
+    INFO(c.batch << " x " << c.queries << " queries, " << c.keys << " keys, causal " << c.causal
+                 << ", mask " << c.mask);
+    AttentionOp attention(c);
+    attention.check(1e-5);
+    std::vector<float> map(attention.weights.size());
+    REQUIRE(attention.op.run(IsaSet{}, 1, {{0, -1, map.data()}}) == "");
+    for (size_t i = 0; i < map.size(); ++i) {
+      REQUIRE(std::fabs(static_cast<double>(map[i]) - attention.weights[i]) < 1e-6);
+    }
+  }
+}
+
+TEST_CASE("a query that is masked throughout gives zeros, few queries as many") {
+  for (const int32_t queries : {3, 9}) {
+    AttentionOp attention(
+        {.queries = queries, .keys = 20, .heads = 2, .kv_heads = 2, .mask = true});
+    std::vector<float> mask(static_cast<size_t>(queries) * 20, 0.0f);
+    for (size_t s = 0; s < 20; ++s) mask[20 + s] = -INFINITY;
+    attention.op.set(attention.mask, mask);
+    REQUIRE(attention.op.run(IsaSet{}, 1) == "");
+    const auto y = attention.op.get<float>(attention.r);
+    for (size_t i = 0; i < 32; ++i) CHECK(y[32 + i] == 0.0f);
+    CHECK(y[0] != 0.0f);
+  }
+}
+
+TEST_CASE("the heads of few rows are shared by the threads, into floats or int8 rows") {
+  const int32_t queries = GENERATE(1, 6);
   AttentionOp attention(
-      {.queries = 1, .keys = 600, .heads = 8, .kv_heads = 8, .width = 64, .value_width = 64});
+      {.queries = queries, .keys = 600, .heads = 8, .kv_heads = 8, .width = 64, .value_width = 64});
   attention.check();
-  const int32_t q8 = attention.op.add(DataType::q8_rows, {1, 512});
+  const int32_t q8 = attention.op.add(DataType::q8_rows, {queries, 512});
   attention.op.op.outputs = {-1, -1, q8};
   REQUIRE(attention.op.verify() == Status::ok);
   check_same_bits(attention.op, {q8});

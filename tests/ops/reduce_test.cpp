@@ -48,6 +48,39 @@ TEST_CASE("every reduce variant gives the reference's bits along rows and down c
   }
 }
 
+TEST_CASE("every variant multiplies rows by one vector with the reference's bits, at every width") {
+  SeededRandom random(19);
+  for (const int32_t n : row_widths()) {
+    const auto rows = static_cast<int32_t>(random.integer(0, 9));
+    const Values values = kAllValues[random.integer(0, 4)];
+    Panel x(rows, n, static_cast<int32_t>(random.integer(0, 3)));
+    x.fill(random, values);
+    GuardedBuffer<float> a(static_cast<size_t>(n));
+    for (float& v : a) v = draw(random, values);
+    GuardedBuffer<float> expected(static_cast<size_t>(rows)), y(expected.size());
+    reference_of(reduce_kernels())
+        .dot_rows({x.memory.data(), x.step, a.data(), expected.data(), rows, n});
+    for_each_variant(reduce_kernels(), detect_isa(), [&](const ReduceKernel& kernel) {
+      INFO(kernel.name << " n " << n << " rows " << rows);
+      kernel.dot_rows({x.memory.data(), x.step, a.data(), y.data(), rows, n});
+      for (size_t m = 0; m < y.size(); ++m) {
+        const bool both_nan = y[m] != y[m] && expected[m] != expected[m];
+        CHECK((both_nan || same_bits(&y[m], &expected[m], sizeof(float))));
+      }
+    });
+  }
+}
+
+TEST_CASE("a dot product of known rows is the sum of their products") {
+  const float x[6] = {1.0f, -2.0f, 4.0f, 0.5f, 8.0f, -1.0f}, a[3] = {2.0f, 3.0f, -1.0f};
+  float y[2];
+  for_each_variant(reduce_kernels(), detect_isa(), [&](const ReduceKernel& kernel) {
+    kernel.dot_rows({x, 3, a, y, 2, 3});
+    CHECK(y[0] == -8.0f);
+    CHECK(y[1] == 26.0f);
+  });
+}
+
 TEST_CASE("reductions of a known row are what their names say") {
   const float x[5] = {1.0f, -2.0f, 4.0f, 4.0f, -2.0f};
   const double log_sum_exp = std::log(std::exp(1) + 2 * std::exp(-2) + 2 * std::exp(4));
