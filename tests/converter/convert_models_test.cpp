@@ -4,7 +4,6 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <string>
@@ -16,6 +15,7 @@
 #include "engine/heed.hpp"
 #include "models/tensors/npy.h"
 #include "tests/support/npz.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/test_models.h"
 
 using heed::ConvertOptions;
@@ -23,21 +23,6 @@ using heed::ConvertReport;
 using heed::Npy;
 
 namespace {
-
-/// A folder of this test's own, removed with it.
-class Folder {
- public:
-  explicit Folder(const std::string& name)
-      : path_(std::filesystem::temp_directory_path() / ("heed_convert_" + name)) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct Opened {
   explicit Opened(const std::string& path) {
@@ -138,7 +123,7 @@ std::string translated(Opened& dates, const std::vector<std::string>& human,
 }  // namespace
 
 TEST_CASE("KWT-1 keeps its recorded answers, small and planned tightly") {
-  const Folder folder("kwt1");
+  const heed::test::TemporaryFolder folder;
   check_sizes(converted(test_model("kwt1/kwt1.onnx"), folder.file("kwt1.heed")));
   Opened kwt1(folder.file("kwt1.heed"));
   const std::vector<float> inputs = load(test_model("kwt1/golden_mfcc_5x98x40_f32.npy")).floats();
@@ -156,7 +141,7 @@ TEST_CASE("KWT-1 keeps its recorded answers, small and planned tightly") {
 }
 
 TEST_CASE("KWT-1 kept in float32 gives the recorded logits") {
-  const Folder folder("kwt1_float");
+  const heed::test::TemporaryFolder folder;
   ConvertOptions options;
   options.keep_float = {"*"};
   converted(test_model("kwt1/kwt1.onnx"), folder.file("kwt1.heed"), options);
@@ -173,7 +158,7 @@ TEST_CASE("KWT-1 kept in float32 gives the recorded logits") {
 }
 
 TEST_CASE("ViT-Tiny keeps its recorded answers, small and planned tightly") {
-  const Folder folder("vit_tiny");
+  const heed::test::TemporaryFolder folder;
   check_sizes(converted(test_model("vit_tiny/vit_tiny.onnx"), folder.file("vit.heed")));
   Opened vit(folder.file("vit.heed"));
   const Npy pictures = load(test_model("vit_tiny/golden_rgb_5x224x224x3_u8.npy"));
@@ -198,7 +183,7 @@ TEST_CASE("ViT-Tiny keeps its recorded answers, small and planned tightly") {
 }
 
 TEST_CASE("The Whisper encoder's hidden states stay near the recorded ones") {
-  const Folder folder("whisper");
+  const heed::test::TemporaryFolder folder;
   check_sizes(converted(test_model("whisper_tiny_en/encoder.onnx"), folder.file("encoder.heed")));
   Opened encoder(folder.file("encoder.heed"));
   const std::string golden = test_model("whisper_tiny_en/golden_jfk_f16.npz");
@@ -219,7 +204,7 @@ TEST_CASE("The Whisper encoder's hidden states stay near the recorded ones") {
 }
 
 TEST_CASE("The date transformer's two graphs become one file and answer as recorded") {
-  const Folder folder("dates");
+  const heed::test::TemporaryFolder folder;
   ConvertOptions options;
   options.output = folder.file("dates.heed");
   options.random_samples = 1;
@@ -246,7 +231,7 @@ TEST_CASE("The date transformer's two graphs become one file and answer as recor
 }
 
 TEST_CASE("Converting twice gives the same bytes") {
-  const Folder folder("twice");
+  const heed::test::TemporaryFolder folder;
   ConvertOptions options;
   options.random_samples = 1;
   for (const char* name : {"a.heed", "b.heed"}) {

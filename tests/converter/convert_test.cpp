@@ -14,6 +14,7 @@
 #include "engine/heed.hpp"
 #include "models/tensors/npy.h"
 #include "tests/support/onnx_builder.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/seeded_random.h"
 
 using heed::ConvertOptions;
@@ -48,20 +49,16 @@ OnnxModel two_layers() {
 class Workplace {
  public:
   explicit Workplace(const std::string& bytes) {
-    static int count = 0;
-    folder_ = std::filesystem::temp_directory_path() / ("heed_work_" + std::to_string(++count));
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
     std::ofstream(source(), std::ios::binary) << bytes;
-    options.output = (folder_ / "model.heed").string();
+    options.output = file("model.heed");
     options.random_samples = 1;
   }
-  ~Workplace() { std::filesystem::remove_all(folder_); }
-  std::string source() const { return (folder_ / "source.onnx").string(); }
-  std::string file(const std::string& name) const { return (folder_ / name).string(); }
+  std::string source() const { return file("source.onnx"); }
+  std::string file(const std::string& name) const { return folder_.file(name); }
   size_t files() const {
     size_t count = 0;
-    for ([[maybe_unused]] const auto& e : std::filesystem::directory_iterator(folder_)) ++count;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder_.path()))
+      ++count;
     return count;
   }
   ConvertReport convert() const { return heed::convert(source(), options); }
@@ -78,7 +75,7 @@ class Workplace {
   ConvertOptions options;
 
  private:
-  std::filesystem::path folder_;
+  heed::test::TemporaryFolder folder_;
 };
 
 bool says(const std::string& text, const std::string& part) {

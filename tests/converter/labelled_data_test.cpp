@@ -18,6 +18,7 @@
 #include "models/image_classifier.h"
 #include "models/sound_classifier.h"
 #include "tests/support/npz.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/test_models.h"
 
 namespace {
@@ -42,34 +43,28 @@ std::vector<Fields> table(const std::string& path, char mark) {
 /// Converts a model with a task file of tests/models/tasks and opens it.
 class Converted {
  public:
-  Converted(const std::string& source, const std::string& task, heed::ConvertOptions options = {})
-      : path_(std::filesystem::temp_directory_path() /
-              ("heed_labelled_" + task + (options.keep_float.empty() ? "" : "_float") + ".heed")) {
+  Converted(const std::string& source, const std::string& task, heed::ConvertOptions options = {}) {
     const std::string task_path =
         std::string(HEED_SOURCE_DIR) + "/tests/models/tasks/" + task + ".json";
     std::ifstream file(task_path);
     std::stringstream text;
     text << file.rdbuf();
-    options.output = path_.string();
+    options.output = folder_.file("model.heed");
     options.task_json = text.str();
     options.task_folder = std::filesystem::path(source).parent_path().string();
     options.random_samples = 0;
     heed::convert(source, options);
     heed::Diagnostic diagnostic;
-    const heed::Status opened = model_.open(path_.string().c_str(), &diagnostic);
+    const heed::Status opened = model_.open(options.output.c_str(), &diagnostic);
     INFO(diagnostic.text());
     REQUIRE(opened == heed::Status::ok);
-  }
-  ~Converted() {
-    model_ = heed::Model();
-    std::filesystem::remove(path_);
   }
   const heed_model* get() const { return model_.get(); }
   const heed::Model& model() const { return model_; }
   std::string label(size_t index) const { return model_.label(static_cast<int32_t>(index)); }
 
  private:
-  std::filesystem::path path_;
+  heed::test::TemporaryFolder folder_;
   heed::Model model_;
 };
 

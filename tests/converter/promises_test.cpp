@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cstring>
-#include <filesystem>
 #include <map>
 #include <span>
 #include <string>
@@ -20,6 +19,7 @@
 #include "tests/support/npz.h"
 #include "tests/support/seeded_random.h"
 #include "tests/support/system_call_trap.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/test_models.h"
 #include "tests/support/tiny_models.h"
 
@@ -37,7 +37,6 @@ struct Given {
 };
 
 struct RunCase {
-  std::string name;
   std::vector<ConvertSource> sources;
   std::map<std::string, std::vector<int64_t>> shapes;
   std::vector<Given> inputs;
@@ -168,18 +167,16 @@ void no_system_call(const Model& model, const RunCase& run) {
 
 void check_promises(const RunCase& run) {
   REQUIRE(AllocTrap::works());
-  const auto path = std::filesystem::temp_directory_path() / ("heed_promises_" + run.name);
+  const TemporaryFolder folder;
   ConvertOptions options;
-  options.output = path.string();
+  options.output = folder.file("model.heed");
   options.shapes = run.shapes;
   options.random_samples = 0;
   convert(run.sources, options);
   Model model;
-  REQUIRE(model.open(path.string().c_str()) == Status::ok);
+  REQUIRE(model.open(options.output.c_str()) == Status::ok);
   same_bits_and_no_heap(model, run);
   no_system_call(model, run);
-  model = Model();
-  std::filesystem::remove(path);
 }
 
 std::string demo_model(const std::string& name) {
@@ -189,16 +186,13 @@ std::string demo_model(const std::string& name) {
 }  // namespace
 
 TEST_CASE("the demo models keep the promises of a run") {
-  check_promises(
-      {"keywords", {{demo_model("keywords")}}, {}, {{"main", "mfcc", random_floats(98 * 40)}}});
-  check_promises(
-      {"digits", {{demo_model("digits")}}, {}, {{"main", nullptr, random_floats(32 * 32)}}});
+  check_promises({{{demo_model("keywords")}}, {}, {{"main", "mfcc", random_floats(98 * 40)}}});
+  check_promises({{{demo_model("digits")}}, {}, {{"main", nullptr, random_floats(32 * 32)}}});
 }
 
 TEST_CASE("KWT-1 keeps the promises of a run") {
   check_promises(
-      {"kwt1",
-       {{test_model("kwt1/kwt1.onnx")}},
+      {{{test_model("kwt1/kwt1.onnx")}},
        {},
        {{"main", "mfcc", recorded(test_model("kwt1/golden_mfcc_5x98x40_f32.npy"), 98 * 40)}}});
 }
@@ -207,41 +201,37 @@ TEST_CASE("ViT-Tiny keeps the promises of a run") {
   std::vector<float> pixels =
       recorded(test_model("vit_tiny/golden_rgb_5x224x224x3_u8.npy"), 3 * 224 * 224);
   for (float& pixel : pixels) pixel = pixel / 127.5f - 1.0f;
-  check_promises(
-      {"vit_tiny", {{test_model("vit_tiny/vit_tiny.onnx")}}, {}, {{"main", "pixels", pixels}}});
+  check_promises({{{test_model("vit_tiny/vit_tiny.onnx")}}, {}, {{"main", "pixels", pixels}}});
 }
 
 TEST_CASE("The MNIST ViT keeps the promises of a run") {
-  check_promises({"mnist_vit",
-                  {{test_model("mnist_vit/mnist_vit.onnx")}},
+  check_promises({{{test_model("mnist_vit/mnist_vit.onnx")}},
                   {},
                   {{"main", "image",
                     recorded(test_model("mnist_vit/golden_image_5x1x28x28_f32.npy"), 28 * 28)}}});
 }
 
 TEST_CASE("The Whisper encoder keeps the promises of a run") {
-  check_promises({"whisper",
-                  {{test_model("whisper_tiny_en/encoder.onnx")}},
+  check_promises({{{test_model("whisper_tiny_en/encoder.onnx")}},
                   {},
                   {{"main", "mel",
                     read_npz(test_model("whisper_tiny_en/golden_jfk_f16.npz"), "mel").floats()}}});
 }
 
 TEST_CASE("Silero keeps the promises of a run") {
+  const std::string recording = test_model("whisper_tiny_en/jfk.wav");
   Sound jfk;
   std::string error;
-  REQUIRE(read_wav(test_model("whisper_tiny_en/jfk.wav"), &jfk, &error));
+  REQUIRE(read_wav(recording, &jfk, &error));
   REQUIRE(jfk.samples.size() > 20000);
-  check_promises({"silero",
-                  {{test_model("silero_vad/model_mini.onnx")}},
+  check_promises({{{test_model("silero_vad/model_mini.onnx")}},
                   {{"input", {1, 4000}}},
                   {{"main", "input", {jfk.samples.begin() + 16000, jfk.samples.begin() + 20000}}}});
 }
 
 TEST_CASE("The date transformer's two entry points keep the promises of a run") {
   const std::string golden = test_model("date_transformer/golden_5.npz");
-  check_promises({"dates",
-                  {{test_model("date_transformer/encoder.onnx"), "encode"},
+  check_promises({{{test_model("date_transformer/encoder.onnx"), "encode"},
                    {test_model("date_transformer/decoder.onnx"), "decode"}},
                   {},
                   {{"encode", "tokens", {}, read_npz(golden, "tokens0").integers()},
