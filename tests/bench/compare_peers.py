@@ -11,9 +11,12 @@ in a fresh process pinned to its cores: load, check against PyTorch's answer, wa
 --seconds, at least --runs times. The table holds medians over the rounds. A peer that cannot be
 had, or fails, is a row that says why.
 
-What is equal and what is not: all run the same network at batch 1. heed is timed inside its own
-program; the peers through their Python packages, so that one call of Python (some 5 to 50 us) is
-in their times: the row "one addition" shows it. Memory of a peer is counted beyond a bare Python.
+What is equal and what is not: all run the same network at batch 1, checked by the cosine between
+the first output and PyTorch's. heed is timed inside its own program; peers through their Python
+packages, so that one call of Python (some 5 to 50 us) is in their times. xnnpack is a graph built
+by hand with random weights, attention in float32 (bench_xnnpack.cpp): nobody's product, but the
+least that an engine on XNNPACK can take. "beyond MB": the peak of memory beyond a bare Python's,
+for heed beyond its mapped file.
 """
 
 import argparse
@@ -42,12 +45,16 @@ PEERS = {
     "openvino": (["float32", "int8_static", "int8_dynamic"], "main"),
     "mnn": (["float32", "int8_dynamic"], "main"),
     "executorch": (["float32", "int8"], "main"),
+    "litert": (["float32", "int8"], "litert"),
+    "ctranslate2": (["float32", "int8"], "main"),
+    "xnnpack": (["int8"], None),  # a program of this project: bench_xnnpack.cpp, which see
 }
 ENVIRONMENTS = {
     "main": [
         *("torch", "transformers", "onnx", "onnxruntime", "sympy", "ncnn", "pnnx", "openvino"),
-        *("nncf", "MNN", "executorch"),
+        *("nncf", "MNN", "executorch", "ctranslate2"),
     ],
+    "litert": ["torch", "transformers", "litert-torch", "ai-edge-quantizer", "ai-edge-litert"],
 }
 
 
@@ -70,7 +77,7 @@ def cosine(a, b):
 
 def run(command, **options):
     return subprocess.run(
-        [str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        [str(c) for c in command], capture_output=True, text=True, **options
     )
 
 
@@ -84,6 +91,7 @@ class Comparison:
         self.arguments = arguments
         self.work = Path(arguments.work).resolve()
         self.models = Path(arguments.models).resolve() if arguments.models else self.work / "models"
+        self.xnnpack = Path(arguments.heed).resolve().parent / "tests" / "bench_xnnpack"
         self.environments = {}  # name to its Python, or to the reason why there is none
         self.rows = {}  # (model, engine, variant) to its facts
 
@@ -115,9 +123,8 @@ class Comparison:
         missing = [m for m in self.arguments.only if not (self.models / f"{m}.json").exists()]
         if missing:
             self.say("making " + " ".join(missing))
-            made = run(
-                [self.python("main"), HERE / "make_reference_models.py", self.models, "--only", *missing]
-            )
+            maker = HERE / "make_reference_models.py"
+            made = run([self.python("main"), maker, self.models, "--only", *missing])
             if made.returncode != 0:
                 sys.exit("compare_peers: making the models: " + last_line(made.stderr))
         for model in self.arguments.only:
@@ -190,12 +197,19 @@ class Comparison:
 
     def prepare_peer(self, model, peer, variant):
         row = self.rows.setdefault((model, peer, variant), {})
+        if peer == "xnnpack":
+            row.update(self.check_xnnpack(model))
+            return
         done_file = self.work / "peers" / f"{peer}.{variant}.{model}.json"
         if done_file.exists():
             row.update(json.loads(done_file.read_text()))
             return
+        if self.arguments.no_prepare:
+            row["failed"] = "not prepared"
+            return
         try:
-            made = run(self.peer_command("prepare", model, peer, variant), timeout=3600)
+            command = self.peer_command("prepare", model, peer, variant)
+            made = run(command, timeout=3600, cwd=self.work)  # some leave files where they are
             if made.returncode != 0:
                 row["failed"] = last_line(made.stderr)
         except (RuntimeError, subprocess.TimeoutExpired) as error:
@@ -206,12 +220,34 @@ class Comparison:
         done_file.parent.mkdir(parents=True, exist_ok=True)
         done_file.write_text(json.dumps(row))
 
+    def check_xnnpack(self, model):
+        if not self.xnnpack.exists():
+            return {"failed": f"no program {self.xnnpack}: build with HEED_TESTS=ON"}
+        if model not in last_line(run([self.xnnpack]).stderr).split():
+            return {"failed": "bench_xnnpack does not build this network"}
+        return {}
+
+    def time_xnnpack(self, model, threads):
+        command = [self.xnnpack, model, threads, self.arguments.seconds, self.arguments.runs]
+        if self.arguments.fifo:
+            command = ["chrt", "-f", self.arguments.fifo, *command]
+        done = run(self.pinned(threads, command), timeout=self.arguments.timeout)
+        if done.returncode != 0:
+            raise RuntimeError(last_line(done.stderr))
+        result = json.loads(done.stdout)
+        result["beyond_bytes"] = result["peak_memory_bytes"]
+        result["version"] = "as heed is built with"
+        return result
+
     def time_peer(self, model, peer, variant, threads):
+        if peer == "xnnpack":
+            return self.time_xnnpack(model, threads)
         command = self.peer_command("time", model, peer, variant)
         command += ["--threads", threads, "--seconds", self.arguments.seconds]
         command += ["--runs", self.arguments.runs, "--fifo", self.arguments.fifo]
         environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
-        done = run(self.pinned(threads, command), timeout=self.arguments.timeout, env=environment)
+        options = {"timeout": self.arguments.timeout, "env": environment, "cwd": self.work}
+        done = run(self.pinned(threads, command), **options)
         if done.returncode != 0:
             raise RuntimeError(last_line(done.stderr) if done.returncode > 0 else "crashed")
         result = json.loads(last_line_whole(done.stdout))
@@ -258,7 +294,7 @@ class Comparison:
         for (model, engine, variant), row in self.rows.items():
             rows.append({"model": model, "engine": engine, "variant": variant, **row})
         with open("/proc/cpuinfo") as cpuinfo:
-            names = [line.split(":")[1].strip() for line in cpuinfo if line.startswith("model name")]
+            names = [line.split(":")[1].strip() for line in cpuinfo if "model name" in line]
         return {
             "date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
             "machine": (names or [platform.machine()])[0],
@@ -280,7 +316,8 @@ def last_line_whole(text):
 
 
 def median(row, threads, what):
-    values = [r[what] for r in row.get("runs", {}).get(str(threads), []) if r.get(what) is not None]
+    runs = row.get("runs", {}).get(str(threads), [])
+    values = [r[what] for r in runs if r.get(what) is not None]
     return statistics.median(values) if values else None
 
 
@@ -292,7 +329,7 @@ def number(value, digits=3):
     return f"{value:.{max(0, digits - 1 - math.floor(math.log10(max(value, 1e-9))))}f}"
 
 
-def engine_cells(row, heed, facts, multiply_adds, peak):
+def engine_cells(row, heed, facts, peak):
     cells = []
     for threads in facts["threads"]:
         own, other = (median(r, threads, "latency_us_median") for r in (row, heed))
@@ -301,13 +338,13 @@ def engine_cells(row, heed, facts, multiply_adds, peak):
         cells.append(f"{own / other:.2f}" if own and other else "-")
     first = facts["threads"][0]
     own = median(row, first, "latency_us_median")
-    share = multiply_adds / own / 1e3 / peak / first if own and peak else None
+    share = heed["multiply_adds"] / own / 1e3 / peak / first if own and peak else None
     cells.append(f"{100 * share:.0f}%" if share else "-")
     match = row.get("cosine", median(row, first, "cosine"))
     cells.append(f"{match:.5f}" if match is not None else "-")
     for what in ("file_bytes", "peak_memory_bytes", "beyond_bytes"):
         value = median(row, first, what)
-        cells.append(number(value / 1e6) if value is not None else "-")
+        cells.append(number(value / 1e6) if value else "-")
     cells.append(number(median(row, first, "load_ms")))
     return cells
 
@@ -331,7 +368,7 @@ def model_table(model, facts):
         if reason:
             notes.append(f"- {name}: {reason}")
         if row.get("runs"):
-            cells = engine_cells(row, heed, facts, heed["multiply_adds"], peak)
+            cells = engine_cells(row, heed, facts, peak)
         else:
             cells = ["failed, see below"] + ["-"] * (len(head) - 2)
         lines.append("| " + " | ".join([name, *cells]) + " |")
@@ -346,8 +383,8 @@ def table(facts):
                 versions[row["engine"]] = r["version"]
                 kernels.update(r.get("kernels", []))
                 peaks += [(r["int8_peak_gmacs"], r["int8_peak_kernel"])] if "ops" in r else []
-    lines = [f"{facts['date']}, {facts['machine']}, {facts['cores']} cores, Linux {facts['kernel']}; "]
-    lines[0] += f"{facts['rounds']} rounds of {facts['seconds']} s, "
+    lines = [f"{facts['date']}, {facts['machine']}, {facts['cores']} cores, "]
+    lines[0] += f"Linux {facts['kernel']}; {facts['rounds']} rounds of {facts['seconds']} s, "
     lines[0] += f"real-time class {facts['fifo']}." if facts["fifo"] else "normal scheduling class."
     if peaks:
         gmacs = statistics.median(p[0] for p in peaks)
@@ -366,7 +403,7 @@ def parse():
     )
     parser.add_argument("--heed", default="build/heed", help="the program (default build/heed)")
     parser.add_argument("--work", required=True, help="folder for environments and models; reused")
-    parser.add_argument("--models", help="the reference models, if elsewhere than in the work folder")
+    parser.add_argument("--models", help="the reference models, if not in the work folder")
     parser.add_argument("--peers", nargs="*", choices=list(PEERS), default=list(PEERS))
     parser.add_argument("--only", nargs="+", choices=MODELS, default=MODELS, help="models")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
@@ -375,7 +412,8 @@ def parse():
     parser.add_argument("--runs", type=int, default=10, help="at least so many inferences a run")
     parser.add_argument("--timeout", type=float, default=300, help="seconds for one process")
     parser.add_argument("--fifo", type=int, default=0, help="measure in the real-time class; root")
-    parser.add_argument("--no-install", action="store_true", help="use the environments as they are")
+    parser.add_argument("--no-install", action="store_true", help="take environments as they are")
+    parser.add_argument("--no-prepare", action="store_true", help="only what is converted already")
     parser.add_argument("--json", help="write all numbers to this file")
     parser.add_argument("--table", help="write the table here instead of to standard output")
     parser.add_argument("--from-json", help="measure nothing; make the table of such a file")

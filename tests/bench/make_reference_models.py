@@ -104,7 +104,9 @@ class WhisperEncoder(nn.Module):
         self.conv1 = nn.Conv1d(bins, width, 3, padding=1)
         self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
         self.places = nn.Parameter(0.02 * torch.randn(frames, width))
-        self.blocks = nn.Sequential(*(Block(width, heads, False, False, 1e-5) for _ in range(layers)))
+        self.blocks = nn.Sequential(
+            *(Block(width, heads, key_bias=False, eps=1e-5) for _ in range(layers))
+        )
         self.norm = nn.LayerNorm(width)
 
     def forward(self, mel):
@@ -214,7 +216,8 @@ def _decoder_inputs():
     own, cross = _decoder_cache("decoder", 64), _decoder_cache("encoder", 1500)
     inputs = {"input_ids": ((1, 1), 51865)}
     for i in range(4):
-        inputs.update({n: s for n, s in (own | cross).items() if n.startswith(f"past_key_values.{i}.")})
+        layer = f"past_key_values.{i}."
+        inputs.update({n: s for n, s in (own | cross).items() if n.startswith(layer)})
     return inputs
 
 
@@ -264,7 +267,8 @@ def multiply_adds(onnx_path):
             total += math.prod(shapes[node.output[0]]) * math.prod(shapes[node.input[1]][1:])
         elif node.op_type in ("MatMul", "Gemm"):
             transposed = any(a.name == "transA" and a.i for a in node.attribute)
-            total += math.prod(shapes[node.output[0]]) * shapes[node.input[0]][0 if transposed else -1]
+            depth = shapes[node.input[0]][0 if transposed else -1]
+            total += math.prod(shapes[node.output[0]]) * depth
     return total
 
 
@@ -294,7 +298,8 @@ def write(name, folder):
         raise SystemExit(f"{name}: {millions:.1f} M multiply-adds, not {reference.multiply_adds} M")
     with open(os.path.join(folder, name + ".json"), "w") as facts:
         json.dump({"multiply_adds": round(millions * 1e6), "torch": torch.__version__}, facts)
-    print(f"{path}: {os.path.getsize(path) / 1e6:.2f} MB, {millions:.1f} M multiply-adds", flush=True)
+    size = os.path.getsize(path) / 1e6
+    print(f"{path}: {size:.2f} MB, {millions:.1f} M multiply-adds", flush=True)
 
 
 def main():

@@ -95,7 +95,8 @@ def _quantise_layer(line, weights):
     if kind == "MultiHeadAttention":
         width = num[0]
         scales = []
-        for i, size in enumerate((num[2], width * num.get(3, width), width * num.get(4, width), num[2])):
+        sizes = (num[2], width * num.get(3, width), width * num.get(4, width), num[2])
+        for i, size in enumerate(sizes):
             last = i == 3  # the output projection has one scale for all
             scales.append(weights.int8(size, 1 if last else width))
             weights.raw(num[2] // width if last else width)

@@ -35,7 +35,7 @@ def resident_bytes():
 
 
 def peak_bytes():
-    """Since this program began; getrusage() would count what its caller was before the exec, too."""
+    """Since this program began; getrusage() would count its caller's before the exec, too."""
     with open("/proc/self/status") as status:
         return 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
