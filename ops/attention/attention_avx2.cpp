@@ -73,6 +73,7 @@ struct Avx2 : Ymm {
   static HEED_INLINE Columns columns(const int8_t* b, ptrdiff_t) { return widen(load_bytes(b)); }
   static HEED_INLINE Sums dot(Sums sums, const Operand& a, const Columns& b) {
     sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a.even, b.even));
+    settle(sums);  // GCC 12 would add the products first, and one register too few is left
     return _mm256_add_epi32(sums, _mm256_madd_epi16(a.odd, b.odd));
   }
   static HEED_INLINE Sums start_scores(const int32_t*) { return zero(); }

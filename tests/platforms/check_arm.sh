@@ -99,6 +99,13 @@ check() {  # check NAME BUILD THREADS COMMAND...
   same "$name"
 }
 
+loops() {  # loops BUILD OBJDUMP: no sum of an inner loop may have left its register
+  printf '%s: ' "$1"
+  python3 -B tests/tidy/inner_loops.py "$2" "$1/ops_objects.txt"
+}
+
+loops "$aarch64" aarch64-linux-gnu-objdump
+loops "$armv7" arm-linux-gnueabihf-objdump
 convert_all
 dates_inputs
 outputs native 1 "$native/heed"
