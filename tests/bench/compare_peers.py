@@ -256,7 +256,8 @@ class Comparison:
 
     def pinned(self, threads, command):
         cores = sorted(os.sched_getaffinity(0))[-threads:]
-        return ["taskset", "-c", ",".join(map(str, cores)), *command]
+        loading = ["nice", "-n", "-15"] if self.arguments.fifo else []
+        return [*loading, "taskset", "-c", ",".join(map(str, cores)), *command]
 
     # All of it ------------------------------------------------------------------------------------
 
@@ -288,6 +289,15 @@ class Comparison:
                 for threads in self.arguments.threads:
                     for key in [k for k in self.rows if k[0] == model]:
                         self.time_once(key, threads)
+                self.write()
+
+    def write(self):
+        """What there is so far: the table, and all numbers where a file for them was named."""
+        facts = self.facts()
+        if self.arguments.json:
+            Path(self.arguments.json).write_text(json.dumps(facts, indent=1) + "\n")
+        if self.arguments.table:
+            Path(self.arguments.table).write_text(table(facts) + "\n")
 
     def facts(self):
         rows = []
@@ -423,18 +433,13 @@ def parse():
 def main():
     arguments = parse()
     if arguments.from_json:
-        facts = json.loads(Path(arguments.from_json).read_text())
-    else:
-        comparison = Comparison(arguments)
-        comparison.make_models()
-        comparison.measure()
-        facts = comparison.facts()
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(facts, indent=1) + "\n")
-    if arguments.table:
-        Path(arguments.table).write_text(table(facts) + "\n")
-    else:
-        print(table(facts))
+        print(table(json.loads(Path(arguments.from_json).read_text())))
+        return
+    comparison = Comparison(arguments)
+    comparison.make_models()
+    comparison.measure()
+    if not arguments.table:
+        print(table(comparison.facts()))
 
 
 if __name__ == "__main__":
