@@ -58,7 +58,7 @@ done
 
 if [ "$can_install" = no ]; then
   [ "$install" = no ] || echo "Packages are missing, and only root may install them (there is no sudo here)." >&2
-  echo "Missing. Install them as root with: apt-get install ${missing[*]}" >&2
+  echo "Missing packages; install them as root with: apt-get install ${missing[*]}" >&2
   exit 1
 fi
 echo "Installing what is missing (--no-install prevents this): ${missing[*]}"
