@@ -58,7 +58,7 @@ double memory_seconds(double bytes_read, double bytes_written, double budget_s) 
                                }),
                                budget_s),
                   best_seconds(copy_and([](const char* data, size_t bytes) {
-                                 volatile const void* found = std::memchr(data, 1, bytes);
+                                 const void* volatile found = std::memchr(data, 1, bytes);
                                  (void)found;
                                }),
                                budget_s));
