@@ -12,6 +12,9 @@ extern const AttentionKernel kAttentionAvxVnni;
 #if HEED_HAVE_AVX2
 extern const AttentionKernel kAttentionAvx2;
 #endif
+#if HEED_HAVE_I8MM
+extern const AttentionKernel kAttentionI8mm;
+#endif
 #if HEED_HAVE_DOTPROD
 extern const AttentionKernel kAttentionDotprod;
 #endif
@@ -30,6 +33,9 @@ constexpr const AttentionKernel* kKernels[] = {
 #endif
 #if HEED_HAVE_AVX2
     &kAttentionAvx2,
+#endif
+#if HEED_HAVE_I8MM
+    &kAttentionI8mm,
 #endif
 #if HEED_HAVE_DOTPROD
     &kAttentionDotprod,

@@ -30,6 +30,14 @@ HEED_ONE int8x16_t load_next(const uint8_t*& p) {
   return a;
 }
 
+/// Eight bytes at p, then eight at q; both move on.
+HEED_ONE int8x16_t load_halves(const uint8_t*& p, const uint8_t*& q) {
+  int8x16_t a;
+  asm volatile("ldr %d0, [%1], #8" : "=w"(a), "+r"(p));
+  asm volatile("ld1 {%0.d}[1], [%1], #8" : "+w"(a), "+r"(q));
+  return a;
+}
+
 /// Adds four products to each sum: w's with the I-th four of x.
 template <int I>
 HEED_ONE void add_dot(int32x4_t& sum, int8x16_t w, int8x16_t x) {

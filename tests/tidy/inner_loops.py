@@ -33,6 +33,7 @@ WIDEST = {
     "attention_avx512vnni": ("vpdpbusd", 24),
     "attention_neon": ("mlal", 8),
     "attention_dotprod": ("sdot", 96),
+    "attention_i8mm": ("smmla", 24),
 }
 PRODUCT = re.compile(r"vpdpbusds?|vpdpwssds?|vpmaddwd|[us]*dot|[us]*mmla|[us]mlal2?|vmlal\.[us]8")
 CONDITION = "eq|ne|cs|cc|hs|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le"
