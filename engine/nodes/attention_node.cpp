@@ -120,6 +120,14 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   return verify_epilogue(info, o.epilogue(), a.rows(), diagnostic);
 }
 
+/// Rows that one head computes in a go: the more the better, within a second cache's share. What
+/// follows is a pass or two over them.
+int32_t panel_rows(int64_t width) {
+  constexpr int64_t kFloats = 32768, kRowsMax = 96;
+  const int64_t fit = kFloats / width / Panels::kUnit * Panels::kUnit;
+  return static_cast<int32_t>(std::clamp<int64_t>(fit, Panels::kUnit, kRowsMax));
+}
+
 bool splits_heads(const AttentionShape& a, int32_t threads) {
   if (a.few()) return true;
   const int64_t blocks = int64_t{a.batch} * ((a.queries + Panels::kUnit - 1) / Panels::kUnit);
@@ -141,7 +149,7 @@ ScratchNeed scratch(const OpInfo& info, int32_t threads) {
   ScratchNeed need;
   need.shared = a.packed_bytes() + (splits_heads(a, threads) && !stored ? core_bytes(a) : 0);
   need.per_thread =
-      epilogue_scratch_bytes(Panels::rows_max(a.width()), a.width()) + kernel_scratch_bytes(a);
+      epilogue_scratch_bytes(panel_rows(a.width()), a.width()) + kernel_scratch_bytes(a);
   return need;
 }
 
@@ -313,17 +321,17 @@ void run_head(const AttentionState& state, RunContext& context, int32_t batch, i
 
 void* kernel_scratch(const AttentionState& state, RunContext& context, int32_t thread) {
   const int32_t width = state.shape.width();
-  return context.scratch(thread) + epilogue_scratch_bytes(Panels::rows_max(width), width);
+  return context.scratch(thread) + epilogue_scratch_bytes(panel_rows(width), width);
 }
 
 EpilogueScratch panel_scratch(const AttentionState& state, RunContext& context, int32_t thread) {
   const int32_t width = state.shape.width();
-  return {context.scratch(thread), Panels::rows_max(width), width};
+  return {context.scratch(thread), panel_rows(width), width};
 }
 
 void run_blocks(const AttentionState& state, RunContext& context, int32_t threads) {
   const AttentionShape& a = state.shape;
-  const Panels blocks = Panels::of(a.queries, a.width(), threads);
+  const Panels blocks = Panels::at_most(panel_rows(a.width()), a.queries, threads);
   for_tiles(context, threads, a.batch * blocks.count, [&](int64_t tile, int32_t thread) {
     const auto batch = static_cast<int32_t>(tile / blocks.count);
     const auto query = static_cast<int32_t>(blocks.begin(tile % blocks.count));
@@ -353,7 +361,7 @@ void run_heads(const AttentionState& state, RunContext& context, int32_t threads
     a.few() ? run_few(state, context, batch, head, y, scratch)
             : run_head(state, context, batch, head, 0, a.queries, y, scratch);
   });
-  const Panels panels = Panels::of(a.rows(), a.width(), 1);
+  const Panels panels = Panels::at_most(panel_rows(a.width()), a.rows(), 1);
   for_tiles(context, threads, panels.count, [&](int64_t panel, int32_t thread) {
     const int64_t first = panels.begin(panel);
     const EpilogueScratch scratch = panel_scratch(state, context, thread);

@@ -14,7 +14,7 @@ namespace heed {
 struct Panels {
   static constexpr int32_t kUnit = 12;  // a multiple of the row tiles of all kernels: 4, 6, 12
   static constexpr int32_t kRowsMax = 48;
-  static constexpr int64_t kFloats = 8192;  // of one panel: 128 kB
+  static constexpr int64_t kFloats = 8192;  // of one panel: 32 kB, the first cache
 
   int64_t rows;
   int64_t units;
@@ -27,8 +27,12 @@ struct Panels {
   }
   /// As few panels as fit, but a number that the threads can share evenly.
   static constexpr Panels of(int64_t rows, int64_t width, int64_t threads) {
+    return at_most(rows_max(width), rows, threads);
+  }
+  /// The same with panels of up to `most` rows, a multiple of kUnit.
+  static constexpr Panels at_most(int32_t most, int64_t rows, int64_t threads) {
     Panels panels{rows, (rows + kUnit - 1) / kUnit, 0};
-    const int64_t units_max = rows_max(width) / kUnit;
+    const int64_t units_max = most / kUnit;
     const int64_t fewest = (panels.units + units_max - 1) / units_max;
     const int64_t even = (fewest + threads - 1) / threads * threads;
     panels.count = even < panels.units ? even : panels.units;
