@@ -380,7 +380,7 @@ def model_table(model, facts):
         if row.get("runs"):
             cells = engine_cells(row, heed, facts, peak)
         else:
-            cells = ["failed, see below"] + ["-"] * (len(head) - 2)
+            cells = ["failed, see below" if reason else "not measured"] + ["-"] * (len(head) - 2)
         lines.append("| " + " | ".join([name, *cells]) + " |")
     return lines + ([""] + notes if notes else []) + [""]
 
