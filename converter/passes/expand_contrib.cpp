@@ -107,6 +107,24 @@ ValueId looked_up(Graph& graph, ValueId table, ValueId ids, const std::string& n
   return emit(graph, onnx_node("Gather", name, {table, ids}, {{"axis", int64_t{0}}}), shape);
 }
 
+/// How many keys of each row a mask lets count: 0 without one.
+void count_keys(Graph& graph, ValueId mask, ValueId output, const std::string& name) {
+  if (mask == kNoValue) {
+    const Shape rows = shape_of(graph, output);
+    const auto zeros = static_cast<size_t>(element_count(rows));
+    graph.replace_uses(output, add_ints(graph, name, std::vector<int64_t>(zeros, 0)));
+    return;
+  }
+  const Shape shape = shape_of(graph, mask);
+  const ValueId one = add_ints(graph, name + "/one", {1});
+  const ValueId counts =
+      emit(graph, onnx_node("Equal", name + "/counts", {mask, one}), shape, DType::boolean);
+  constexpr int64_t kOnnxInt64 = 7;
+  Node cast = onnx_node("Cast", name + "/ones", {counts}, {{"to", kOnnxInt64}});
+  const ValueId ones = emit(graph, std::move(cast), shape, DType::i64);
+  replace(graph, output, reduce_node(graph, "ReduceSum", name, ones, {1}, false));
+}
+
 // EmbedLayerNormalization: ids, segments, words, positions, segment table, gamma, beta, mask,
 // position ids
 bool expand_embedding(Graph& graph, const Node& node) {
@@ -128,6 +146,9 @@ bool expand_embedding(Graph& graph, const Node& node) {
   if (input_of(node, 1) != kNoValue && input_of(node, 4) != kNoValue) {
     const ValueId segments = looked_up(graph, node.inputs[4], node.inputs[1], name + "/segments");
     sum = emit(graph, onnx_node("Add", name + "/with_segments", {sum, segments}), shape);
+  }
+  if (node.outputs.size() > 1 && node.outputs[1] != kNoValue) {
+    count_keys(graph, input_of(node, 7), node.outputs[1], name + "/mask_index");
   }
   if (node.outputs.size() > 2 && node.outputs[2] != kNoValue) {
     graph.replace_uses(node.outputs[2], sum);

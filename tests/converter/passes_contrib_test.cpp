@@ -126,3 +126,25 @@ TEST_CASE("rotary embeddings of both domains are products and sums") {
   CHECK(passed.general("RotaryEmbedding") == 0);
   CHECK(count_ops(passed.graph, "RotaryEmbedding", "com.microsoft") == 0);
 }
+
+TEST_CASE("com.microsoft's EmbedLayerNormalization is lookups, a Norm and a count of keys") {
+  GraphBuilder b;
+  const ValueId ids = b.input("ids", {kBatch, kRows}, graph::DType::i64);
+  const bool masked = GENERATE(true, false);
+  const ValueId none = graph::kNoValue;
+  std::vector<ValueId> operands = {ids,
+                                   none,
+                                   b.random({20, kModel}),
+                                   b.random({8, kModel}),
+                                   none,
+                                   b.random({kModel}, 0.5f, 1.0f),
+                                   b.random({kModel})};
+  if (masked) operands.push_back(b.input("mask", {kBatch, kRows}, graph::DType::i64));
+  const auto made = b.nodes("com.microsoft:EmbedLayerNormalization", operands, {}, {true, true});
+  const ValueId counts = b.node("Cast", {made[1]}, {{"to", int64_t{1}}});
+  const ValueId y = b.node("Add", {made[0], b.reshape(counts, {kBatch, 1, 1})});
+  const PassedGraph passed = pass_all(b.finish(y));
+  CHECK(passed.fused("Embedding") == 1);
+  CHECK(passed.fused("Norm") == 1);
+  CHECK(passed.general("ReduceSum") == masked);
+}

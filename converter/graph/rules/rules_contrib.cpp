@@ -77,7 +77,7 @@ void evaluate_quick_gelu(OpCall& call) {
 }
 
 /// ids, segment ids, word table, position table, segment table, gamma, beta, mask, position ids
-/// -> the normalised sum, mask index, the sum.
+/// -> the normalised sum, how many keys of each row count (0 without a mask), the sum.
 void infer_embed_norm(OpCall& call) {
   call.need_rank(0, 2);
   call.need_rank(2, 2);
@@ -86,9 +86,10 @@ void infer_embed_norm(OpCall& call) {
   call.need(call.dim(3, 1) == out[2], "the tables differ in width");
   call.need(call.elements(5) == out[2] && call.elements(6) == out[2],
             "gamma and beta must have one element per column");
-  call.need(!call.wants(1), "the output of the mask index is not supported");
+  call.need(!call.has(7) || call.shape(7) == call.shape(0), "the mask does not fit the ids");
   call.need(call.has(8) || call.dim(3, 0) >= out[1], "the position table is too short");
   call.result(0, DType::f32, out);
+  call.result(1, DType::i64, {out[0]});
   call.result(2, DType::f32, out);
 }
 
@@ -110,6 +111,11 @@ void evaluate_embed_norm(OpCall& call) {
     if (call.has(1) && call.has(4)) add_row(call, 4, call.i64(1)[at], to);
     normalize_row({to, call.f32(5).data(), call.f32(6).data(), call.y().data() + row * out[2],
                    out[2], call.node.float_or("epsilon", 1e-12f), true});
+  }
+  if (call.wants(1) && call.has(7)) {
+    for (int64_t i = 0; i < out[0] * out[1]; ++i) {
+      if (call.i64(7)[static_cast<size_t>(i)] == 1) ++call.yi(1)[static_cast<size_t>(i / out[1])];
+    }
   }
   if (call.wants(2)) call.y(2) = std::move(sum);
 }
