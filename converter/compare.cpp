@@ -10,8 +10,10 @@ namespace heed {
 namespace {
 
 /// What the source leaves open has the sizes that its entry point was made with.
-onnx::ImportOptions shapes_of(const Model& model, const std::string& entry_point) {
+onnx::ImportOptions import_options(const Model& model, const std::string& entry_point,
+                                   const CompareOptions& given) {
   onnx::ImportOptions options;
+  options.constants = given.constants;
   heed_tensor input{};
   for (int32_t i = 0;
        heed_model_input(model.get(), entry_point.c_str(), i, &input) == HEED_OK; ++i)
@@ -28,8 +30,10 @@ CompareReport compare(const std::vector<ConvertSource>& sources, const std::stri
   if (model.open(heed_path.c_str(), &diagnostic) != Status::ok)
     throw ConvertError(diagnostic.text(), "file '" + heed_path + "'");
   std::vector<graph::Graph> graphs;
-  for (const ConvertSource& source : sources)
-    graphs.push_back(import_source(source, shapes_of(model, source.entry_point)).graph);
+  for (const ConvertSource& source : sources) {
+    const onnx::ImportOptions sizes = import_options(model, source.entry_point, options);
+    graphs.push_back(import_source(source, sizes).graph);
+  }
   CompareReport report;
   report.random_inputs = options.samples.empty();
   std::vector<MeasuredEntry> entries;

@@ -10,6 +10,7 @@
 namespace heed {
 
 struct CompareOptions {
+  std::map<std::string, double> constants;  // inputs that are constants in the .heed file
   std::vector<ConvertSample> samples;  // none: random inputs
   uint64_t seed = 1;
   int32_t random_samples = 2;

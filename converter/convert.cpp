@@ -84,6 +84,8 @@ std::string recipe(const ConvertOptions& options) {
   }
   for (const auto& [dim, size] : options.dims)
     text += "; dim " + dim + " " + std::to_string(size);
+  for (const auto& [input, value] : options.constants)
+    text += "; constant " + input + " " + std::to_string(value);
   if (!options.target.empty()) text += "; target " + options.target;
   return text;
 }
@@ -184,7 +186,8 @@ void describe_parts(const std::vector<Part>& parts, const FileModel& file, Conve
 Part import_and_fuse(const ConvertSource& source, const ConvertOptions& options, bool shared) {
   Part part;
   part.source = source;
-  part.imported = import_source(source, {options.shapes, options.dims, shared});
+  part.imported = import_source(
+      source, {options.shapes, options.dims, options.constants, shared});
   part.fused = part.imported.graph;
   passes::run_passes(part.fused, part.passes);
   return part;
@@ -192,13 +195,15 @@ Part import_and_fuse(const ConvertSource& source, const ConvertOptions& options,
 
 /// A name that no source has is a slip.
 void check_names(const std::vector<Part>& parts, const ConvertOptions& options) {
-  for (const auto& entry : options.shapes) {
+  const auto check_input = [&](const std::string& name, const char* what) {
     const bool known = std::any_of(parts.begin(), parts.end(), [&](const Part& part) {
-      return part.imported.names.has_input(entry.first);
+      return part.imported.names.has_input(name);
     });
     if (!known)
-      throw ConvertError("a shape was given for '" + entry.first + "', which no source has");
-  }
+      throw ConvertError(std::string(what) + " was given for '" + name + "', which no source has");
+  };
+  for (const auto& entry : options.shapes) check_input(entry.first, "a shape");
+  for (const auto& entry : options.constants) check_input(entry.first, "a value");
   for (const auto& entry : options.dims) {
     const bool known = std::any_of(parts.begin(), parts.end(), [&](const Part& part) {
       return part.imported.names.has_dim(entry.first);

@@ -47,6 +47,20 @@ std::string wire_label(const WireNode& node, const Scope& scope) {
   return graph::node_label(named);
 }
 
+/// A constant in place of an input.
+graph::ConstantPtr filled(const InputShape& input, double value) {
+  auto made = std::make_shared<graph::Constant>();
+  made->dtype = input.dtype;
+  made->shape = input.shape;
+  const auto count = static_cast<size_t>(made->elements());
+  if (input.dtype == graph::DType::f32) {
+    made->f32.assign(count, static_cast<float>(value));
+  } else {
+    made->i64.assign(count, static_cast<int64_t>(value));
+  }
+  return made;
+}
+
 class Importer {
  public:
   Importer(const WireModel& model, const std::string& folder, const ImportOptions& options)
@@ -159,6 +173,12 @@ void Importer::add_inputs(const WireGraph& wire, Scope& scope) {
   imported_.names = open_names(open);
   const std::vector<InputShape> shapes = input_shapes(open, options_, imported_.notes);
   for (size_t i = 0; i < open.size(); ++i) {
+    const auto given = options_.constants.find(std::string(open[i].name));
+    if (given != options_.constants.end()) {
+      const ValueId id = scope.graph.add_constant(given->first, filled(shapes[i], given->second));
+      define(scope, open[i].name, id, "the inputs");
+      continue;
+    }
     const ValueId id =
         scope.graph.add_value(std::string(open[i].name), shapes[i].dtype, shapes[i].shape);
     define(scope, open[i].name, id, "the inputs");

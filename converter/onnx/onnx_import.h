@@ -18,6 +18,8 @@ struct ImportOptions {
   std::map<std::string, graph::Shape> shapes;
   /// Sizes of dimensions that the source names and leaves open: name -> size.
   std::map<std::string, int64_t> dims;
+  /// Inputs that are constants, every element of this value: a switch such as use_cache_branch.
+  std::map<std::string, double> constants;
   /// Other sources have the same options: names that this one lacks are no mistake.
   bool shared = false;
 };

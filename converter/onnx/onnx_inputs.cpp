@@ -150,6 +150,11 @@ void check_names(const std::vector<WireInfo>& inputs, const ImportOptions& optio
     throw ConvertError("a shape was given for '" + entry.first + "', but the inputs are" +
                        listed(known.inputs));
   }
+  for (const auto& entry : options.constants) {
+    if (known.has_input(entry.first)) continue;
+    throw ConvertError("a value was given for '" + entry.first + "', but the inputs are" +
+                       listed(known.inputs));
+  }
   for (const auto& entry : options.dims) {
     if (known.has_dim(entry.first)) continue;
     throw ConvertError("a size was given for the dimension '" + entry.first + "', but " +

@@ -12,7 +12,7 @@ namespace {
 
 struct Arguments {
   std::string source, model, entry_point = "main";
-  std::vector<std::string> samples;
+  std::vector<std::string> constants, samples;
   CompareOptions options;
   size_t layers = 20;
   bool json = false;
@@ -25,6 +25,7 @@ void compare_command(Arguments arguments) {
     if (samples.empty() || samples.back().count(name)) samples.emplace_back();
     samples.back()[name] = value;
   }
+  arguments.options.constants = parse_constants(arguments.constants);
   try {
     const CompareReport report =
         compare({{arguments.source, arguments.entry_point}}, arguments.model, arguments.options);
@@ -45,6 +46,8 @@ void add_compare(CLI::App& program) {
   command->add_option("source", arguments->source, "The ONNX file")->required();
   command->add_option("model", arguments->model, "The .heed file made of it")->required();
   command->add_option("--entry", arguments->entry_point, "The entry point to compare");
+  command->add_option("--constant", arguments->constants,
+                      "NAME=VALUE: an input that was made a constant at conversion");
   command->add_option("--sample", arguments->samples,
                       "NAME=FILE.npy: compare on this input instead of random numbers");
   command->add_option("--seed", arguments->options.seed, "Of the random inputs");

@@ -14,7 +14,7 @@ namespace {
 struct Arguments {
   std::vector<std::string> sources;
   ConvertOptions options;
-  std::vector<std::string> shapes, dims, samples;
+  std::vector<std::string> shapes, dims, constants, samples;
   std::string task, report;
   size_t layers = 5;
   bool json = false;
@@ -48,6 +48,7 @@ void convert_command(Arguments arguments) {
     if (size.size() != 1) throw CommandError("--dim wants NAME=128, not '" + text + "'");
     options.dims[name] = size.front();
   }
+  options.constants = parse_constants(arguments.constants);
   for (const std::string& text : arguments.samples) {
     const auto [name, value] = name_and_value("--sample", text);
     // A name that comes again begins the next sample.
@@ -106,6 +107,9 @@ void add_convert(CLI::App& program) {
   command->add_option("--dim", arguments->dims,
                       "sequence_length=128: the size of a dimension that the source names and "
                       "leaves open; may be repeated");
+  command->add_option("--constant", arguments->constants,
+                      "use_cache_branch=0: an input that always has this value becomes a constant; "
+                      "may be repeated");
   command->add_option(
       "--sample", arguments->samples,
       "NAME=FILE.npy: measure on this input instead of random numbers; may be repeated");

@@ -1,6 +1,8 @@
 #include "platforms/cli/commands.h"
 
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -12,6 +14,20 @@ std::pair<std::string, std::string> name_and_value(const std::string& option,
   if (at == std::string::npos || at == 0 || at + 1 == text.size())
     throw CommandError(option + " wants NAME=VALUE, not '" + text + "'");
   return {text.substr(0, at), text.substr(at + 1)};
+}
+
+std::map<std::string, double> parse_constants(const std::vector<std::string>& texts) {
+  std::map<std::string, double> constants;
+  for (const std::string& given : texts) {
+    const auto [name, text] = name_and_value("--constant", given);
+    char* end = nullptr;
+    double value = text == "true" ? 1 : text == "false" ? 0 : std::strtod(text.c_str(), &end);
+    const bool whole = end == nullptr || *end == '\0';
+    if (!whole || !std::isfinite(value) || std::fabs(value) > 1e18)
+      throw CommandError("--constant wants NAME=NUMBER, not '" + given + "'");
+    constants[name] = value;
+  }
+  return constants;
 }
 
 std::string size_text(double bytes) {

@@ -3,8 +3,10 @@
 // CommandError with one sentence for the user, which main prints before it exits with 1.
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace heed::cli {
 
@@ -21,6 +23,9 @@ void add_compare(CLI::App& program);
 /// "NAME=VALUE" cut at the first '='; throws CommandError naming the option otherwise.
 std::pair<std::string, std::string> name_and_value(const std::string& option,
                                                    const std::string& text);
+
+/// The values of --constant NAME=VALUE; true and false are 1 and 0.
+std::map<std::string, double> parse_constants(const std::vector<std::string>& texts);
 
 /// "12.3 MB", "640 B": for people.
 std::string size_text(double bytes);

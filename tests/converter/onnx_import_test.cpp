@@ -260,6 +260,27 @@ TEST_CASE("An If whose condition is a matter of shapes becomes its branch, captu
   }
 }
 
+TEST_CASE("An input that is given a value is a constant, and chooses an If's branch") {
+  OnnxGraph yes, no;
+  yes.node("Relu", {"x"}, "taken");
+  yes.output("taken");
+  no.node("Neg", {"x"}, "other");
+  no.output("other");
+  OnnxModel model;
+  model.graph.input("x", {2});
+  model.graph.input("use_cache", {1}, OnnxType::boolean);
+  model.graph.node("If", {"use_cache"}, "y", {{"then_branch", yes}, {"else_branch", no}});
+  model.graph.output("y");
+  CHECK_THAT(error_of(model), ContainsSubstring("--constant"));
+  ImportOptions options;
+  options.constants["use_cache"] = 0;
+  const Graph graph = folded(model, options);
+  CHECK(graph.inputs.size() == 1);
+  CHECK(run(graph, {float_constant({2}, {1, -1})}) == std::vector<float>{-1, 1});
+  options.constants = {{"use_cash", 1}};
+  CHECK_THAT(error_of(model, options), ContainsSubstring("a value was given for 'use_cash'"));
+}
+
 TEST_CASE("An If that depends on the input is reported, with the other faults") {
   OnnxGraph branch;
   branch.node("Neg", {"x"}, "n");

@@ -197,7 +197,8 @@ void evaluate_non_zero(OpCall& call) {
 
 constexpr const char* kConditionUnknown =
     "its condition depends on the model's input; only conditions that are constant once the "
-    "shapes are known can be converted";
+    "shapes are known can be converted. Where it is an input, --constant NAME=0 or =1 chooses a "
+    "branch";
 void infer_if(OpCall& call) { call.fail(kConditionUnknown); }
 
 constexpr OpRule kRules[] = {
