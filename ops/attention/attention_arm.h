@@ -121,16 +121,15 @@ struct Arm {
       store(out + (i + 2) * kBlock, vcombine_s32(vget_high_s32(a), vget_high_s32(b)));
     });
   }
-  template <int32_t N, class Row>
-  static HEED_INLINE void max_of_rows(float* out, Row row) {
-    max_one_by_one<Arm, N>(out, row);
+  template <int32_t N>
+  static HEED_INLINE void max_of_rows(float* out, const float* rows) {
+    max_one_by_one<Arm, N>(out, rows);
   }
   static HEED_INLINE void row_sums(const int32_t* rows, int32_t count, int32_t* out) {
     row_sums_one_by_one<Arm>(rows, count, out);
   }
-  template <class Row>
-  static HEED_INLINE void transpose(Row row, int32_t* out, int32_t groups) {
-    transpose_by_four<Arm>(row, out, groups);
+  static HEED_INLINE void transpose(const int32_t* rows, int32_t* out, int32_t groups) {
+    transpose_by_four<Arm>(rows, out, groups);
   }
 
   // Dot products are of signed bytes.

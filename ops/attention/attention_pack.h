@@ -107,27 +107,28 @@ void key_mean(const AttentionRows& keys, float* mean) {
   }
 }
 
-/// Rows of up to four vectors where kNarrow: their mean stays in registers.
-template <class V, bool kNarrow>
-void pack_keys_centred(const AttentionRows& keys, const float* mean, void* packed) {
+template <class V>
+void pack_keys(const AttentionRows& keys, bool subtract_mean, void* packed) {
   const KeysLayout layout(keys.keys, keys.width);
-  alignas(64) float amax[kBlock], inverse[kBlock];
+  alignas(64) float mean[kMeanSpace];
+  memset(mean, 0, sizeof(mean));
+  if (subtract_mean) key_mean<V>(keys, mean);
+  alignas(64) float row_most[kBlock * V::kLanes], amax[kBlock], inverse[kBlock];
+  alignas(64) int32_t rows[kBlock * V::kLanes];
   auto scale_max = V::set(0.0f);
-  const auto narrow_mean = Four<V>::load(mean, Four<V>::kCount);
   for (int32_t block = 0; block < layout.blocks; ++block) {
     const float* const x = keys.x + static_cast<ptrdiff_t>(block) * kBlock * keys.step;
     const int32_t last = smaller(kBlock, keys.keys - block * kBlock) - 1;
     const auto centred = [&](int32_t n, int32_t d) HEED_LAMBDA_INLINE {
       const auto row = Four<V>::load(x + smaller(n, last) * keys.step + d, keys.width - d);
-      return row.less(kNarrow ? narrow_mean : Four<V>::load(mean + d, Four<V>::kCount));
+      return row.less(Four<V>::load(mean + d, Four<V>::kCount));
     };
-    V::template max_of_rows<kBlock>(amax, [&](int32_t n) HEED_LAMBDA_INLINE {
-      auto most = centred(n, 0).abs_max(V::set(0.0f));
-      for (int32_t d = Four<V>::kCount; !kNarrow && d < keys.width; d += Four<V>::kCount) {
-        most = centred(n, d).abs_max(most);
-      }
-      return most;
-    });
+    for (int32_t n = 0; n < kBlock; ++n) {
+      auto most = V::set(0.0f);
+      for (int32_t d = 0; d < keys.width; d += Four<V>::kCount) most = centred(n, d).abs_max(most);
+      V::store(row_most + n * V::kLanes, most);
+    }
+    V::template max_of_rows<kBlock>(amax, row_most);
     for (int32_t n = 0; n < kBlock; n += V::kLanes) {
       typename V::F factor, unit;
       quantiser<V>(V::load(amax + n), factor, unit);
@@ -138,10 +139,10 @@ void pack_keys_centred(const AttentionRows& keys, const float* mean, void* packe
     }
     auto* const k8 = at_byte<int32_t>(packed, static_cast<size_t>(block) * layout.groups * 64);
     for (int32_t g = 0; g < layout.groups; g += V::kLanes) {
-      V::transpose(
-          [&](int32_t n)
-              HEED_LAMBDA_INLINE { return centred(n, 4 * g).quantised(V::set(inverse[n])); },
-          k8 + g * kBlock, layout.groups - g);
+      for (int32_t n = 0; n < kBlock; ++n) {
+        V::store(rows + n * V::kLanes, centred(n, 4 * g).quantised(V::set(inverse[n])));
+      }
+      V::transpose(rows, k8 + g * kBlock, layout.groups - g);
     }
     auto* const sum = at_byte<int32_t>(packed, layout.sum_at) + block * kBlock;
     for (int32_t n = 0; n < kBlock; n += V::kLanes) {
@@ -155,18 +156,6 @@ void pack_keys_centred(const AttentionRows& keys, const float* mean, void* packe
   auto* const largest = at_byte<float>(packed, layout.scale_max_at);
   for (int32_t n = 0; n < kBlock; n += V::kLanes)
     V::store(largest + n, V::set(V::max_lanes(scale_max)));
-}
-
-template <class V>
-void pack_keys(const AttentionRows& keys, bool subtract_mean, void* packed) {
-  alignas(64) float mean[kMeanSpace];
-  memset(mean, 0, sizeof(mean));
-  if (subtract_mean) key_mean<V>(keys, mean);
-  if (keys.width <= Four<V>::kCount) {
-    pack_keys_centred<V, true>(keys, mean, packed);
-  } else {
-    pack_keys_centred<V, false>(keys, mean, packed);
-  }
 }
 
 /// C vectors of channels over all keys; all of them exist where kFull.
@@ -235,21 +224,20 @@ void pack_values(const AttentionRows& values, void* packed) {
 }
 
 // V::max_of_rows and row_sums for machines that have nothing better than one at a time.
-template <class V, int32_t N, class Row>
-HEED_INLINE void max_one_by_one(float* out, Row row) {
-  for (int32_t n = 0; n < N; ++n) out[n] = V::max_lanes(row(n));
+template <class V, int32_t N>
+HEED_INLINE void max_one_by_one(float* out, const float* rows) {
+  for (int32_t n = 0; n < N; ++n) out[n] = V::max_lanes(V::load(rows + n * V::kLanes));
 }
 template <class V>
 HEED_INLINE void row_sums_one_by_one(const int32_t* rows, int32_t count, int32_t* out) {
   for (int32_t r = 0; r < count; ++r) out[r] = V::sum_lanes(V::load(rows + r * V::kLanes));
 }
 
-/// V::transpose from V::transpose4: V::kLanes lanes each of 16 rows become rows of 16 keys, of
-/// which `groups` are wanted.
-template <class V, class Row>
-HEED_INLINE void transpose_by_four(Row row, int32_t* out, int32_t groups) {
-  alignas(64) int32_t rows[kBlock * V::kLanes], columns[V::kLanes * kBlock];
-  for (int32_t n = 0; n < kBlock; ++n) V::store(rows + n * V::kLanes, row(n));
+/// V::transpose from V::transpose4: 16 rows of V::kLanes lanes become rows of 16 keys, of which
+/// `groups` are wanted.
+template <class V>
+HEED_INLINE void transpose_by_four(const int32_t* rows, int32_t* out, int32_t groups) {
+  alignas(64) int32_t columns[V::kLanes * kBlock];
   int32_t* const to = groups >= V::kLanes ? out : columns;
   for (int32_t g = 0; g < V::kLanes; g += 4) {
     repeat<4>([&](auto i) HEED_LAMBDA_INLINE {

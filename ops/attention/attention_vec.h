@@ -312,15 +312,17 @@ void quantise_queries(const AttentionArgs& args, uint8_t* q8, ptrdiff_t q_step, 
   const float* const q = args.q + block.first * args.q_step;
   const float k_scale_max =
       *at_byte<const float>(args.packed_keys, KeysLayout(args.keys, args.head_width).scale_max_at);
+  alignas(64) float row_most[kRowsMax * V::kLanes];
   alignas(64) float amax[kBlock], inverse[kBlock], scale[kBlock];
-  V::template max_of_rows<V::kRows>(amax, [&](int32_t r) HEED_LAMBDA_INLINE {
+  for (int32_t r = 0; r < V::kRows; ++r) {
     const float* const x = q + smaller(r, block.rows - 1) * args.q_step;
     auto most = V::set(0.0f);
     for (int32_t d = 0; d < args.head_width; d += Four<V>::kCount) {
       most = Four<V>::load(x + d, args.head_width - d).abs_max(most);
     }
-    return most;
-  });
+    V::store(row_most + r * V::kLanes, most);
+  }
+  V::template max_of_rows<V::kRows>(amax, row_most);
   for (int32_t r = 0; r < block.rows; r += V::kLanes) {
     typename V::F factor, unit;
     quantiser<V>(V::load(amax + r), factor, unit);

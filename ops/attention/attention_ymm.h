@@ -113,16 +113,15 @@ struct Ymm {
     _mm_storeu_si128(to + 8, _mm_unpacklo_epi64(high01, high23));
     _mm_storeu_si128(to + 12, _mm_unpackhi_epi64(high01, high23));
   }
-  template <int32_t N, class Row>
-  static HEED_INLINE void max_of_rows(float* out, Row row) {
-    max_one_by_one<Ymm, N>(out, row);
+  template <int32_t N>
+  static HEED_INLINE void max_of_rows(float* out, const float* rows) {
+    max_one_by_one<Ymm, N>(out, rows);
   }
   static HEED_INLINE void row_sums(const int32_t* rows, int32_t count, int32_t* out) {
     row_sums_one_by_one<Ymm>(rows, count, out);
   }
-  template <class Row>
-  static HEED_INLINE void transpose(Row row, int32_t* out, int32_t groups) {
-    transpose_by_four<Ymm>(row, out, groups);
+  static HEED_INLINE void transpose(const int32_t* rows, int32_t* out, int32_t groups) {
+    transpose_by_four<Ymm>(rows, out, groups);
   }
 
   static HEED_INLINE void settle(I& sums) { __asm__("" : "+x"(sums)); }
