@@ -71,19 +71,20 @@ void copy_unsigned(const LinearArgs& args, ptrdiff_t k_padded, uint8_t* out) {
 }
 
 // 6 rows x 64 outputs: 24 accumulators, 6 inputs and the weights in flight fill the 32 registers;
-// 10 loads serve 24 products. A single row takes 128 outputs at a time, to have 8 independent sums.
+// 10 loads serve 24 products. Three blocks, which are rare, are two and one: 7 kB less code. A
+// single row takes 128 outputs at a time, to have 8 independent sums.
 template <int R, int V>
 constexpr TileFn kTile = tile<Vnni512, R, V>;
 constexpr Tiles<6, 4> kTiles = {1,
                                 8,
                                 tile<Vnni512Row, 1, 8>,
                                 {
-                                    {kTile<1, 1>, kTile<1, 2>, kTile<1, 3>, kTile<1, 4>},
-                                    {kTile<2, 1>, kTile<2, 2>, kTile<2, 3>, kTile<2, 4>},
-                                    {kTile<3, 1>, kTile<3, 2>, kTile<3, 3>, kTile<3, 4>},
-                                    {kTile<4, 1>, kTile<4, 2>, kTile<4, 3>, kTile<4, 4>},
-                                    {kTile<5, 1>, kTile<5, 2>, kTile<5, 3>, kTile<5, 4>},
-                                    {kTile<6, 1>, kTile<6, 2>, kTile<6, 3>, kTile<6, 4>},
+                                    {kTile<1, 1>, kTile<1, 2>, nullptr, kTile<1, 4>},
+                                    {kTile<2, 1>, kTile<2, 2>, nullptr, kTile<2, 4>},
+                                    {kTile<3, 1>, kTile<3, 2>, nullptr, kTile<3, 4>},
+                                    {kTile<4, 1>, kTile<4, 2>, nullptr, kTile<4, 4>},
+                                    {kTile<5, 1>, kTile<5, 2>, nullptr, kTile<5, 4>},
+                                    {kTile<6, 1>, kTile<6, 2>, nullptr, kTile<6, 4>},
                                 }};
 
 void run(const LinearArgs& args, int32_t n_begin, int32_t n_end, void* scratch) {

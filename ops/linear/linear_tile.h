@@ -199,8 +199,8 @@ void block_tile(const TileArgs& a) {
   }
 }
 
-/// A variant's tiles: fn[i - 1][blocks - 1] for i times `rows` rows; `wide` does one time
-/// wide_blocks.
+/// A variant's tiles: fn[i - 1][blocks - 1] for i times `rows` rows, null for numbers of blocks
+/// that are done in two goes; `wide` does one time wide_blocks.
 template <int kTimes, int kBlocks>
 struct Tiles {
   static constexpr int32_t times_max = kTimes;
@@ -250,7 +250,8 @@ void run_tiles(const TilesT& tiles, const LinearArgs& args, const uint8_t* x, pt
   for (int32_t n = n_begin; n < n_end;) {
     const int32_t left = (n_end - n + kLinearBlockN - 1) / kLinearBlockN;
     const bool wide = times == 1 && (n_end - n) / kLinearBlockN >= tiles.wide_blocks;
-    const int32_t some = left < TilesT::blocks_max ? left : TilesT::blocks_max;
+    int32_t some = left < TilesT::blocks_max ? left : TilesT::blocks_max;
+    while (tiles.fn[0][some - 1] == nullptr) --some;
     const int32_t blocks = wide ? tiles.wide_blocks : some;
     const int32_t outputs = blocks * kLinearBlockN;
     const bool whole = n_end - n >= outputs;

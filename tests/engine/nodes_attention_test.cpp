@@ -141,11 +141,11 @@ TEST_CASE("few queries are answered in float32, exactly but for rounding") {
   const AttentionCase cases[] = {
       {.queries = 1, .keys = 1},
       {.queries = 1, .keys = 700, .heads = 3, .kv_heads = 3, .width = 64, .value_width = 64},
-      {.batch = 2, .queries = 2, .keys = 33, .heads = 4, .kv_heads = 2, .width = 20},
-      {.batch = 3, .queries = 4, .keys = 40, .heads = 2, .kv_heads = 2, .mask = true},
-      {.queries = 4, .keys = 26, .heads = 2, .kv_heads = 2, .value_width = 12, .causal = true},
-      {.queries = 3, .keys = 25, .causal = true, .window = 4, .mask = true},
-      {.queries = 4, .keys = 4, .heads = 3, .kv_heads = 3, .causal = true, .merged = true}};
+      {.batch = 2, .queries = 1, .keys = 33, .heads = 4, .kv_heads = 2, .width = 20},
+      {.batch = 3, .queries = 2, .keys = 40, .heads = 2, .kv_heads = 2, .mask = true},
+      {.queries = 2, .keys = 26, .heads = 2, .kv_heads = 2, .value_width = 12, .causal = true},
+      {.queries = 2, .keys = 25, .causal = true, .window = 4, .mask = true},
+      {.queries = 2, .keys = 2, .heads = 3, .kv_heads = 3, .causal = true, .merged = true}};
   for (const AttentionCase& c : cases) {
     INFO(c.batch << " x " << c.queries << " queries, " << c.keys << " keys, causal " << c.causal
                  << ", mask " << c.mask);
@@ -160,7 +160,7 @@ TEST_CASE("few queries are answered in float32, exactly but for rounding") {
 }
 
 TEST_CASE("a query that is masked throughout gives zeros, few queries as many") {
-  for (const int32_t queries : {3, 9}) {
+  for (const int32_t queries : {2, 9}) {
     AttentionOp attention(
         {.queries = queries, .keys = 20, .heads = 2, .kv_heads = 2, .mask = true});
     std::vector<float> mask(static_cast<size_t>(queries) * 20, 0.0f);
