@@ -45,15 +45,6 @@ struct Arm {
   }
   static HEED_INLINE void store(float* x, F value) { vst1q_f32(x, value); }
   static HEED_INLINE void store(int32_t* x, I value) { vst1q_s32(x, value); }
-  static HEED_INLINE void store_n(float* x, F value, int32_t n) {
-    if (n >= kLanes) {
-      store(x, value);
-      return;
-    }
-    float part[4];
-    store(part, value);
-    for (int32_t i = 0; i < n; ++i) x[i] = part[i];
-  }
   static HEED_INLINE F add(F a, F b) { return vaddq_f32(a, b); }
   static HEED_INLINE F sub(F a, F b) { return vsubq_f32(a, b); }
   static HEED_INLINE F mul(F a, F b) { return vmulq_f32(a, b); }

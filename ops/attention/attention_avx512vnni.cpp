@@ -43,9 +43,6 @@ struct Avx512 {
   }
   static HEED_INLINE void store(float* x, F value) { _mm512_storeu_ps(x, value); }
   static HEED_INLINE void store(int32_t* x, I value) { _mm512_storeu_si512(x, value); }
-  static HEED_INLINE void store_n(float* x, F value, int32_t n) {
-    _mm512_mask_storeu_ps(x, first_n(n), value);
-  }
   static HEED_INLINE F add(F a, F b) { return _mm512_add_ps(a, b); }
   static HEED_INLINE F sub(F a, F b) { return _mm512_sub_ps(a, b); }
   static HEED_INLINE F mul(F a, F b) { return _mm512_mul_ps(a, b); }

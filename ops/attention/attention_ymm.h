@@ -39,13 +39,6 @@ struct Ymm {
     _mm256_storeu_si256(static_cast<__m256i*>(x), value);
   }
   static HEED_INLINE void store(int32_t* x, I value) { store_bytes(x, value); }
-  static HEED_INLINE void store_n(float* x, F value, int32_t n) {
-    if (n >= kLanes) {
-      store(x, value);
-    } else {
-      _mm256_maskstore_ps(x, first_n(n), value);
-    }
-  }
   static HEED_INLINE F add(F a, F b) { return _mm256_add_ps(a, b); }
   static HEED_INLINE F sub(F a, F b) { return _mm256_sub_ps(a, b); }
   static HEED_INLINE F mul(F a, F b) { return _mm256_mul_ps(a, b); }
