@@ -8,9 +8,8 @@ extern const AttentionKernel kAttentionAvx512Vnni;
 // What bounds it on Zen 4, where a 512-bit product takes the multiply pipes for a cycle and a
 // 512-bit store the store pipe for two: for 16 keys of one row at D = 64 the products take 32
 // cycles, scaling the scores 2. Measured at S = 1500: 20.5 for the scores with the softmax beside
-// them, 17.1 for the values, 0.9 to quantise queries, and packing spread over all rows 2.5. The
-// rest of the loss at short S is what S, D and the rows are rounded up to, and packing: 75 cycles a
-// key, of which half is reading rows that lie a layer's width apart.
+// them, 17.1 for the values, 0.9 to quantise queries, and packing spread over all rows 2.5. Short S
+// lose to what S, D and the rows are rounded up to, and to packing, 75 cycles a key.
 
 namespace {
 
