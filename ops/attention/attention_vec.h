@@ -63,7 +63,10 @@ struct DotTile {
   HEED_INLINE void add(const uint8_t* a, Place place, ptrdiff_t a_step, const int8_t* b,
                        ptrdiff_t block_step, ptrdiff_t group_step, int32_t groups, Beside beside) {
     if constexpr (requires { V::kOrdered; }) {  // V has a loop of its own
+      // Whose loads the compiler does not see as such: what is stored around it stays there.
+      __asm__ volatile("" ::: "memory");
       V::template add_groups<R, C>(sums, a, a_step, b, group_step, groups);
+      __asm__ volatile("" ::: "memory");
     } else {
       add_in_turn(a, place, a_step, b, block_step, group_step, groups, beside);
     }
