@@ -10,7 +10,8 @@
 namespace heed {
 namespace {
 
-constexpr int32_t kBlockFrames = 48;  // frames that pass through all steps while in the cache
+constexpr int32_t kBlockFrames = 48;  // frames whose logarithms and cosines are taken together
+static_assert(kBlockFrames % kFftLanes == 0);
 constexpr double kPi = std::numbers::pi;
 
 double htk_mel(double hz) { return 1127.0 * std::log(1.0 + hz / 700.0); }
@@ -56,12 +57,6 @@ std::vector<float> filter_bank(const AudioFrontendConfig& c, int32_t bins) {
   return bank;
 }
 
-std::vector<float> packed(const std::vector<float>& w, int32_t n, int32_t k) {
-  std::vector<float> out(matmul_packed_floats(n, k));
-  pack_matmul(w.data(), n, k, out.data());
-  return out;
-}
-
 bool check(const AudioFrontendConfig& c, std::string* error) {
   const bool mfcc = c.kind == "mfcc";
   const auto refuse = [&](const char* why) {
@@ -75,6 +70,8 @@ bool check(const AudioFrontendConfig& c, std::string* error) {
   if (c.window_samples == 0 || c.hop_samples == 0 || c.fft_size < c.window_samples ||
       c.fft_size > 65536)
     return refuse("the front end's window, hop and FFT size do not fit together");
+  if (!RealFft::takes(static_cast<int32_t>(c.fft_size)))
+    return refuse("the front end's FFT size has a prime factor above 61");
   if (c.clip_samples < c.window_samples || c.clip_samples > (1u << 28))
     return refuse("the front end's clip is shorter than one window, or far too long");
   if (c.mel_bins == 0 || c.mel_bins > 1024 ||
@@ -112,37 +109,44 @@ bool AudioFrontend::create(const AudioFrontendConfig& config, IsaSet isa, std::s
       static_cast<int32_t>(std::ceil(config.mel_high_hz * static_cast<float>(config.fft_size) /
                                      static_cast<float>(config.sample_rate_hz))) +
           1);
-  std::vector<float> dft(2 * static_cast<size_t>(bins_) * config.window_samples);
-  for (int32_t f = 0; f < bins_; ++f)
-    for (int32_t n = 0; n < window; ++n) {
-      const double hann = 0.5 - 0.5 * std::cos(2.0 * kPi * n / window);
-      // The phase is reduced in integers: f * n reaches far beyond one turn.
-      const double phase = 2.0 * kPi *
-                           static_cast<double>((static_cast<int64_t>(f) * n) % config.fft_size) /
-                           config.fft_size;
-      const size_t at = static_cast<size_t>(f) * config.window_samples + static_cast<size_t>(n);
-      dft[at] = static_cast<float>(hann * std::cos(phase));
-      dft[at + static_cast<size_t>(bins_) * config.window_samples] =
-          static_cast<float>(hann * std::sin(phase));
-    }
-  transform_ = packed(dft, 2 * bins_, window);
-  bank_ = packed(filter_bank(config, bins_), mels, bins_);
+  fft_.create(static_cast<int32_t>(config.fft_size));
+  window_.resize(config.window_samples);
+  for (int32_t n = 0; n < window; ++n)
+    window_[static_cast<size_t>(n)] =
+        static_cast<float>(0.5 - 0.5 * std::cos(2.0 * kPi * n / window));
+  add_filters();
   if (config.kind == "mfcc") {
     std::vector<float> dct(static_cast<size_t>(features_) * config.mel_bins);
     for (int32_t c = 0; c < features_; ++c)
       for (int32_t m = 0; m < mels; ++m)
         dct[static_cast<size_t>(c) * config.mel_bins + static_cast<size_t>(m)] =
             static_cast<float>(std::sqrt(2.0 / mels) * std::cos(kPi * c * (m + 0.5) / mels));
-    cosine_ = packed(dct, features_, mels);
+    cosine_.resize(matmul_packed_floats(features_, mels));
+    pack_matmul(dct.data(), features_, mels, cosine_.data());
   }
   wave_.assign(config.clip_samples + 2 * (config.center ? config.window_samples / 2 : 0) +
                    config.window_samples,
                0.0f);
-  spectrum_.resize(static_cast<size_t>(kBlockFrames) * 2 * static_cast<size_t>(bins_));
+  energy_.resize(static_cast<size_t>(bins_ * kFftLanes));
   mel_.resize(static_cast<size_t>(kBlockFrames) * config.mel_bins);
   if (config.features_first)
     rows_.resize(static_cast<size_t>(frames_) * static_cast<size_t>(features_));
   return true;
+}
+
+// Of each filter only the bins between its first and its last weight that is not zero.
+void AudioFrontend::add_filters() {
+  filters_.clear();
+  bank_.clear();
+  const std::vector<float> bank = filter_bank(config_, bins_);
+  for (uint32_t m = 0; m < config_.mel_bins; ++m) {
+    const float* row = bank.data() + static_cast<size_t>(m) * static_cast<size_t>(bins_);
+    int32_t first = 0, last = bins_;
+    while (first < bins_ && row[first] == 0.0f) ++first;
+    while (last > first && row[last - 1] == 0.0f) --last;
+    filters_.push_back({first, last - first, static_cast<int32_t>(bank_.size())});
+    bank_.insert(bank_.end(), row + first, row + last);
+  }
 }
 
 void AudioFrontend::fill_wave(const float* samples, size_t count) {
@@ -156,47 +160,60 @@ void AudioFrontend::fill_wave(const float* samples, size_t count) {
   }
 }
 
-void AudioFrontend::block(int32_t first, int32_t rows, float* out) {
-  const int32_t mels = static_cast<int32_t>(config_.mel_bins),
-                window = static_cast<int32_t>(config_.window_samples);
-  MatmulArgs transform{wave_.data() + static_cast<size_t>(first) * config_.hop_samples,
-                       static_cast<ptrdiff_t>(config_.hop_samples),
-                       transform_.data(),
-                       window * 16,
-                       16,
-                       nullptr,
-                       spectrum_.data(),
-                       2 * bins_,
-                       rows,
-                       window};
-  kernels_.matmul->run(transform, 0, 2 * bins_);
-  for (int32_t t = 0; t < rows; ++t) {
-    float* re = spectrum_.data() + static_cast<size_t>(t) * 2 * static_cast<size_t>(bins_);
-    const float* im = re + bins_;
-    for (int32_t f = 0; f < bins_; ++f) {
-      const float energy = re[f] * re[f] + im[f] * im[f];
-      re[f] = config_.power == 1.0f ? std::sqrt(energy) : energy;
-    }
+// The energies of at most kFftLanes frames; lanes without a frame are zeros.
+void AudioFrontend::energies(const float* samples, int32_t rows) {
+  const size_t window = config_.window_samples, lanes = static_cast<size_t>(kFftLanes);
+  float* in = fft_.input();
+  for (size_t l = 0; l < lanes; ++l) {
+    const float* frame = samples + l * config_.hop_samples;
+    if (static_cast<int32_t>(l) < rows)
+      for (size_t n = 0; n < window; ++n) in[n * lanes + l] = frame[n] * window_[n];
+    else
+      for (size_t n = 0; n < window; ++n) in[n * lanes + l] = 0.0f;
   }
-  float* mel = cosine_.empty() ? out : mel_.data();
-  kernels_.matmul->run(
-      {spectrum_.data(), 2 * bins_, bank_.data(), bins_ * 16, 16, nullptr, mel, mels, rows, bins_},
-      0, mels);
-  const int64_t count = static_cast<int64_t>(rows) * mels;
-  for (int64_t i = 0; i < count; ++i) mel[i] = std::max(mel[i], config_.log_floor);
-  kernels_.elementwise->unary({mel, mel, count}, UnaryKind::log);
-  if (!cosine_.empty())
-    kernels_.matmul->run(
-        {mel, mels, cosine_.data(), mels * 16, 16, nullptr, out, features_, rows, mels}, 0,
-        features_);
+  std::fill_n(in + window * lanes, (config_.fft_size - window) * lanes, 0.0f);
+  fft_.power(bins_, energy_.data());
+  if (config_.power == 1.0f)
+    for (float& value : energy_) value = std::sqrt(value);
+}
+
+void AudioFrontend::mels(int32_t rows, float* out) const {
+  constexpr size_t kLanes = static_cast<size_t>(kFftLanes);
+  for (size_t m = 0; m < filters_.size(); ++m) {
+    const float* weight = bank_.data() + filters_[m].at;
+    const float* energy = energy_.data() + static_cast<size_t>(filters_[m].first) * kLanes;
+    float sum[kLanes] = {};
+    for (int32_t f = 0; f < filters_[m].count; ++f)
+      for (size_t l = 0; l < kLanes; ++l)
+        sum[l] += weight[f] * energy[static_cast<size_t>(f) * kLanes + l];
+    for (size_t l = 0; l < static_cast<size_t>(rows); ++l)
+      out[l * filters_.size() + m] = std::max(sum[l], config_.log_floor);
+  }
+}
+
+void AudioFrontend::compute_frames(const float* samples, int32_t rows, float* out) {
+  const int32_t mel_bins = static_cast<int32_t>(config_.mel_bins);
+  for (int32_t first = 0; first < rows; first += kBlockFrames) {
+    const int32_t block = std::min(kBlockFrames, rows - first);
+    float* features = out + static_cast<ptrdiff_t>(first) * features_;
+    float* mel = cosine_.empty() ? features : mel_.data();
+    for (int32_t t = 0; t < block; t += kFftLanes) {
+      const int32_t lanes = std::min(kFftLanes, block - t);
+      energies(samples + static_cast<size_t>(first + t) * config_.hop_samples, lanes);
+      mels(lanes, mel + static_cast<ptrdiff_t>(t) * mel_bins);
+    }
+    kernels_.elementwise->unary({mel, mel, static_cast<int64_t>(block) * mel_bins}, UnaryKind::log);
+    if (!cosine_.empty())
+      kernels_.matmul->run({mel, mel_bins, cosine_.data(), mel_bins * 16, 16, nullptr, features,
+                            features_, block, mel_bins},
+                           0, features_);
+  }
 }
 
 void AudioFrontend::compute(const float* samples, size_t count, float* out) {
   fill_wave(samples, count);
   float* rows = config_.features_first ? rows_.data() : out;
-  for (int32_t t = 0; t < frames_; t += kBlockFrames)
-    block(t, std::min(kBlockFrames, frames_ - t),
-          rows + static_cast<size_t>(t) * static_cast<size_t>(features_));
+  compute_frames(wave_.data(), frames_, rows);
   const size_t total = static_cast<size_t>(frames_) * static_cast<size_t>(features_);
   if (config_.normalize == "whisper") {
     constexpr float kLog10E = 0.43429448190325182765f;

@@ -10,15 +10,17 @@
 // Filter banks. "htk": triangles of height 1, linear in mel = 1127 ln(1 + f / 700), bin 0 unused.
 // "slaney": triangles linear in Hz, of unit area, edges equally spaced on Slaney's scale.
 //
-// The transforms are float matrix products on the engine's own kernels: at these sizes they cost
-// what an FFT costs, need no tables beside the matrices, and give the same bits on every machine.
+// The transform is an FFT over four frames at a time, the filter bank sums each triangle where it
+// is not zero, both in plain loops without fused operations: the same bits on every machine.
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include <memory_resource>
 #include <string>
 #include <vector>
 
+#include "models/audio/real_fft.h"
 #include "ops/kernel_set.h"
 
 namespace heed {
@@ -43,6 +45,18 @@ struct AudioFrontendConfig {
 
 class AudioFrontend {
  public:
+  /// All that lives as long as this object comes from `memory`.
+  explicit AudioFrontend(std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+      : fft_(memory),
+        window_(memory),
+        bank_(memory),
+        cosine_(memory),
+        wave_(memory),
+        energy_(memory),
+        mel_(memory),
+        rows_(memory),
+        filters_(memory) {}
+
   /// Builds the tables. Returns false with a clause in `error` for constants that make no sense.
   bool create(const AudioFrontendConfig& config, IsaSet isa, std::string* error);
 
@@ -54,16 +68,32 @@ class AudioFrontend {
   /// nothing.
   void compute(const float* samples, size_t count, float* out);
 
+  /// Whether a frame's features depend on its own samples alone: then those of a stream are
+  /// computed once, by compute_frames().
+  bool frames_are_independent() const { return !config_.center && config_.normalize.empty(); }
+
+  /// The features, [rows][features()], of the `rows` frames that begin at samples[t * hop]: all
+  /// their samples are there. The bits of compute(). Allocates nothing.
+  void compute_frames(const float* samples, int32_t rows, float* out);
+
  private:
+  struct Filter {
+    int32_t first, count, at;  // bins, and where their weights lie in bank_
+  };
+  void add_filters();
   void fill_wave(const float* samples, size_t count);
-  void block(int32_t first, int32_t rows, float* out);
+  void energies(const float* samples, int32_t rows);
+  void mels(int32_t rows, float* out) const;
 
   AudioFrontendConfig config_;
   KernelSet kernels_{};
   int32_t frames_ = 0, features_ = 0, bins_ = 0;
-  std::vector<float> transform_, bank_, cosine_;  // packed for the matmul kernel
-  std::vector<float> wave_, spectrum_, mel_;
-  std::vector<float> rows_;  // [frames][features], when the output is transposed
+  RealFft fft_;
+  std::pmr::vector<float> window_, bank_;
+  std::pmr::vector<float> cosine_;  // packed for the matmul kernel
+  std::pmr::vector<float> wave_, energy_, mel_;
+  std::pmr::vector<float> rows_;  // [frames][features], when the output is transposed
+  std::pmr::vector<Filter> filters_;
 };
 
 }  // namespace heed

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <numbers>
 
 #include "models/audio/wav.h"
 #include "models/tensors/npy.h"
@@ -119,9 +120,59 @@ TEST_CASE("Whisper's log-mel of a recorded sentence equals the recorded one") {
       read_npz(test_model("whisper_tiny_en/golden_jfk_f16.npz"), "mel").floats();
   REQUIRE(golden.size() == rows.size());
   float worst = 0;
-  for (size_t i = 0; i < rows.size(); ++i)
-    worst = std::max(worst, std::abs(rows[i] - golden[i]));
+  for (size_t i = 0; i < rows.size(); ++i) worst = std::max(worst, std::abs(rows[i] - golden[i]));
   CHECK(worst < 1e-3f);
+}
+
+TEST_CASE("the transform of four frames is the sum that defines it, at every kind of size") {
+  for (const int32_t size : {1, 2, 3, 5, 8, 30, 49, 64, 122, 400, 441, 512}) {
+    INFO(size);
+    heed::RealFft fft;
+    REQUIRE(heed::RealFft::takes(size));
+    fft.create(size);
+    std::vector<float> frames(static_cast<size_t>(size * heed::kFftLanes));
+    for (size_t i = 0; i < frames.size(); ++i)
+      frames[i] = static_cast<float>((i * 2654435761u >> 7) % 1000) / 500.0f - 1.0f;
+    std::copy(frames.begin(), frames.end(), fft.input());
+    std::vector<float> power(static_cast<size_t>(fft.bins() * heed::kFftLanes));
+    fft.power(fft.bins(), power.data());
+    double worst = 0, top = 0;
+    for (int32_t f = 0; f < fft.bins(); ++f)
+      for (int32_t lane = 0; lane < heed::kFftLanes; ++lane) {
+        double re = 0, im = 0;
+        for (int32_t n = 0; n < size; ++n) {
+          const double x =
+              static_cast<double>(frames[static_cast<size_t>(n * heed::kFftLanes + lane)]);
+          const double angle = 2 * std::numbers::pi * (f * n % size) / size;
+          re += x * std::cos(angle);
+          im -= x * std::sin(angle);
+        }
+        const double got =
+            static_cast<double>(power[static_cast<size_t>(f * heed::kFftLanes + lane)]);
+        worst = std::max(worst, std::abs(got - re * re - im * im));
+        top = std::max(top, got);
+      }
+    CHECK(worst < 1e-6 * top);
+  }
+  CHECK_FALSE(heed::RealFft::takes(0));
+  CHECK_FALSE(heed::RealFft::takes(2 * 67));
+}
+
+TEST_CASE("the frames of a stream, computed as they come, have the bits of the whole clip's") {
+  heed::AudioFrontend frontend;
+  std::string error;
+  REQUIRE(frontend.create(keyword_mfcc(), heed::detect_isa(), &error));
+  REQUIRE(frontend.frames_are_independent());
+  heed::Sound sound{16000, {}};
+  for (int i = 0; i < 16000; ++i)
+    sound.samples.push_back(std::sin(static_cast<float>(i * i % 7919)) * 0.3f);
+  const std::vector<float> whole = compute(&frontend, sound);
+  std::vector<float> parts(whole.size());
+  for (int32_t t = 0, rows = 1; t < frontend.frames(); t += rows, rows = rows % 13 + 1) {
+    rows = std::min(rows, frontend.frames() - t);
+    frontend.compute_frames(sound.samples.data() + t * 160, rows, parts.data() + t * 40);
+  }
+  CHECK(std::memcmp(whole.data(), parts.data(), whole.size() * sizeof(float)) == 0);
 }
 
 TEST_CASE("front-end constants that make no sense are refused with a reason") {
@@ -137,6 +188,7 @@ TEST_CASE("front-end constants that make no sense are refused with a reason") {
   refused([](auto& c) { c.kind = "cepstrum"; });
   refused([](auto& c) { c.hop_samples = 0; });
   refused([](auto& c) { c.fft_size = 100; });
+  refused([](auto& c) { c.fft_size = 521; });
   refused([](auto& c) { c.clip_samples = 10; });
   refused([](auto& c) { c.coefficients = 81; });
   refused([](auto& c) { c.mel_high_hz = 9000; });
