@@ -33,6 +33,14 @@ function(heed_runtime_target name)
                          $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>)
 endfunction()
 
+# heed_precompile(<target> <header>...): headers that most of its C++ files read anyway, read once.
+function(heed_precompile target)
+  foreach(header ${ARGN})
+    string(REPLACE ">" "$<ANGLE-R>" header "${header}")
+    target_precompile_headers(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${header}>")
+  endforeach()
+endfunction()
+
 # heed_schema(<target> <file.fbs>): generates <build>/generated/<dir>/<name>_generated.h. Nothing
 # generated is checked in: the header must match the installed FlatBuffers exactly.
 function(heed_schema target schema)

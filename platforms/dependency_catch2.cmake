@@ -10,6 +10,8 @@ if(NOT Catch2_FOUND)
   function(heed_build_catch2)
     set(CATCH_INSTALL_DOCS OFF CACHE BOOL "" FORCE)
     set(CMAKE_CXX_FLAGS "${CMAKE_CXX_FLAGS} -w")
+    set(CMAKE_UNITY_BUILD ON)  # a hundred small files: a quarter of the time
+    set(CMAKE_UNITY_BUILD_BATCH_SIZE 30)
     add_subdirectory(${CATCH2_SOURCE} ${CMAKE_BINARY_DIR}/catch2 EXCLUDE_FROM_ALL)
   endfunction()
   heed_build_catch2()

@@ -21,6 +21,13 @@ const T* attribute(const Node& node, const std::string& key) {
 
 }  // namespace
 
+Attributes::Attributes() = default;
+Attributes::Attributes(const Attributes&) = default;
+Attributes::Attributes(Attributes&&) noexcept = default;
+Attributes& Attributes::operator=(const Attributes&) = default;
+Attributes& Attributes::operator=(Attributes&&) noexcept = default;
+Attributes::~Attributes() = default;
+
 int64_t Constant::elements() const {
   int64_t count = 1;
   for (int64_t dim : shape) count *= dim;

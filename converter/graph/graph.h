@@ -42,6 +42,17 @@ using Attribute =
     std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,
                  std::vector<std::string>, ConstantPtr, std::shared_ptr<Graph>>;
 
+/// By name. Copied and destroyed in one place: else every file that makes a node compiles it anew.
+struct Attributes : std::map<std::string, Attribute> {
+  using std::map<std::string, Attribute>::map;
+  Attributes();
+  Attributes(const Attributes&);
+  Attributes(Attributes&&) noexcept;
+  Attributes& operator=(const Attributes&);
+  Attributes& operator=(Attributes&&) noexcept;
+  ~Attributes();
+};
+
 struct Value {
   std::string name;
   DType dtype = DType::f32;
@@ -63,7 +74,7 @@ struct Node {
   std::string name;                // the source node's, or its output's where it has none
   std::vector<ValueId> inputs;     // kNoValue where left out
   std::vector<ValueId> outputs;    // kNoValue where not wanted
-  std::map<std::string, Attribute> attributes;
+  Attributes attributes;
   bool dead = false;               // erased; skipped by everything
 
   bool is(std::string_view op_name, std::string_view op_domain = "") const {

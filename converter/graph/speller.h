@@ -25,7 +25,7 @@ class Speller {
         stem_(graph.node(replaced).name) {}
 
   ValueId node(const std::string& op, std::vector<ValueId> inputs,
-               std::map<std::string, Attribute> attributes = {}) {
+               Attributes attributes = {}) {
     Node added;
     added.op = op;
     added.name = next_name();

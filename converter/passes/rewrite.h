@@ -28,7 +28,7 @@ using graph::Shape;
 using graph::Value;
 using graph::ValueId;
 
-using Attributes = std::map<std::string, Attribute>;
+using graph::Attributes;
 
 // --- reading
 // ---------------------------------------------------------------------------------------

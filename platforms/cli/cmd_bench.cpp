@@ -21,7 +21,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Arguments {
+struct BenchArguments {
   std::vector<std::string> models;
   RunOptions run;
   double seconds = 2;
@@ -73,7 +73,7 @@ void fill_inputs(const Subject& subject) {
 }
 
 // Opens, verifies and creates a session several times; keeps the last.
-void load(const Arguments& arguments, Subject* subject) {
+void load(const BenchArguments& arguments, Subject* subject) {
   const heed_options options = arguments.run.engine();
   for (int32_t i = 0; i < arguments.loads; ++i) {
     subject->session = Session();
@@ -100,7 +100,7 @@ void run_once(const Subject& subject) {
 }
 
 // Rounds in which every model runs once; inputs are filled anew since a run may overwrite them.
-void measure(const Arguments& arguments, std::vector<Subject>* subjects) {
+void measure(const BenchArguments& arguments, std::vector<Subject>* subjects) {
   for (const Subject& subject : *subjects)
     for (int i = 0; i < 3; ++i) fill_inputs(subject), run_once(subject);
   const double end = now_us() + arguments.seconds * 1e6 * static_cast<double>(subjects->size());
@@ -129,7 +129,7 @@ struct Limits {
   double bytes_per_us = 0;          // of one core, from memory
 };
 
-Limits machine_limits(const Arguments& arguments) {
+Limits machine_limits(const BenchArguments& arguments) {
   Limits limits;
   IsaSet set = detect_isa();
   parse_isa(arguments.run.isa.c_str(), &set);
@@ -225,7 +225,7 @@ Json subject_json(const Subject& subject, const Limits& limits) {
           {"ops", ops}};
 }
 
-void print_subject(const Arguments& arguments, const Subject& subject, const Limits& limits) {
+void print_subject(const BenchArguments& arguments, const Subject& subject, const Limits& limits) {
   const double median = quantile(subject.run_us, 0.5);
   const int32_t threads = heed_session_threads(subject.session.get());
   const double share =
@@ -258,7 +258,7 @@ void print_subject(const Arguments& arguments, const Subject& subject, const Lim
   std::printf("\n");
 }
 
-void bench_command(const Arguments& arguments) {
+void bench_command(const BenchArguments& arguments) {
   std::vector<Subject> subjects(arguments.models.size());
   for (size_t i = 0; i < subjects.size(); ++i) {
     subjects[i].path = arguments.models[i];
@@ -294,7 +294,7 @@ void bench_command(const Arguments& arguments) {
 }  // namespace
 
 void add_bench(CLI::App& program) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<BenchArguments>();
   CLI::App* command =
       program.add_subcommand("bench", "Measure load time, latency, time per op and memory");
   command->add_option("models", arguments->models, "One .heed file, or several to compare in turn")

@@ -10,7 +10,7 @@
 namespace heed::cli {
 namespace {
 
-struct Arguments {
+struct CompareArguments {
   std::string source, model, entry_point = "main";
   std::vector<std::string> constants, samples;
   CompareOptions options;
@@ -18,7 +18,7 @@ struct Arguments {
   bool json = false;
 };
 
-void compare_command(Arguments arguments) {
+void compare_command(CompareArguments arguments) {
   for (const std::string& text : arguments.samples) {
     const auto [name, value] = name_and_value("--sample", text);
     std::vector<ConvertSample>& samples = arguments.options.samples;
@@ -40,7 +40,7 @@ void compare_command(Arguments arguments) {
 }  // namespace
 
 void add_compare(CLI::App& program) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<CompareArguments>();
   CLI::App* command = program.add_subcommand(
       "compare", "Run the float source against its .heed file, layer by layer");
   command->add_option("source", arguments->source, "The ONNX file")->required();

@@ -11,7 +11,7 @@
 namespace heed::cli {
 namespace {
 
-struct Arguments {
+struct ConvertArguments {
   std::vector<std::string> sources;
   ConvertOptions options;
   std::vector<std::string> shapes, dims, constants, samples;
@@ -36,7 +36,7 @@ std::vector<int64_t> parse_shape(const std::string& text) {
   return dims;
 }
 
-void convert_command(Arguments arguments) {
+void convert_command(ConvertArguments arguments) {
   ConvertOptions& options = arguments.options;
   for (const std::string& text : arguments.shapes) {
     const auto [name, value] = name_and_value("--shape", text);
@@ -84,7 +84,7 @@ void convert_command(Arguments arguments) {
 }  // namespace
 
 void add_convert(CLI::App& program) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ConvertArguments>();
   CLI::App* command =
       program.add_subcommand("convert", "Convert a trained ONNX model to an int8 .heed file");
   command

@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Arguments {
+struct InspectArguments {
   std::string model, svg;
   RunOptions run;
   bool ops = false, tensors = false, plan = false, json = false;
@@ -110,7 +110,7 @@ Json entry_json(const Model& model, const Entry& entry) {
           {"ops", ops}};
 }
 
-size_t memory_needed(const Model& model, const Arguments& arguments) {
+size_t memory_needed(const Model& model, const InspectArguments& arguments) {
   size_t bytes = 0;
   Diagnostic diagnostic;
   if (model.memory_needed(arguments.run.engine(), &bytes, &diagnostic) != Status::ok)
@@ -118,7 +118,7 @@ size_t memory_needed(const Model& model, const Arguments& arguments) {
   return bytes;
 }
 
-void print_json(const Arguments& arguments, const Model& model) {
+void print_json(const InspectArguments& arguments, const Model& model) {
   const heed_info info = model.info();
   Json object = {{"file", arguments.model},
                  {"version", info.version},
@@ -153,7 +153,7 @@ void print_json(const Arguments& arguments, const Model& model) {
   std::printf("%s\n", object.dump(2).c_str());
 }
 
-void print_summary(const Arguments& arguments, const Model& model) {
+void print_summary(const InspectArguments& arguments, const Model& model) {
   const heed_info info = model.info();
   std::printf("%s: heed format %u.%u, %s (%s of constants)\n", arguments.model.c_str(),
               info.version / 1000, info.version % 1000,
@@ -188,7 +188,7 @@ void print_summary(const Arguments& arguments, const Model& model) {
   }
 }
 
-void inspect_command(const Arguments& arguments) {
+void inspect_command(const InspectArguments& arguments) {
   const Model model = open_model(arguments.model);
   const Entry entry = find_entry(model, arguments.run.entry_point);
   if (!arguments.svg.empty()) write_text(arguments.svg, plan_svg(plan_of(model, entry)));
@@ -202,7 +202,7 @@ void inspect_command(const Arguments& arguments) {
 }  // namespace
 
 void add_inspect(CLI::App& program) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<InspectArguments>();
   CLI::App* command = program.add_subcommand("inspect", "Show what a .heed file holds");
   command->add_option("model", arguments->model, "The .heed file")->required();
   command->add_flag("--ops", arguments->ops, "List the ops of an entry point");

@@ -21,7 +21,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Arguments {
+struct RunArguments {
   std::string model;
   std::vector<std::string> files, inputs;
   RunOptions run;
@@ -71,7 +71,7 @@ void save_outputs(const TaskSession& task, const std::string& folder, const std:
   }
 }
 
-std::string picture_path(const Arguments& arguments, const std::string& file) {
+std::string picture_path(const RunArguments& arguments, const std::string& file) {
   if (arguments.files.size() == 1) return arguments.attention;
   const std::filesystem::path path(arguments.attention);
   return (path.parent_path() /
@@ -95,7 +95,7 @@ Json answers_json(const std::vector<Answer>& answers) {
   return list;
 }
 
-void run_sound(const Arguments& arguments, SoundClassifier* spotter, const std::string& file,
+void run_sound(const RunArguments& arguments, SoundClassifier* spotter, const std::string& file,
                const AttentionMap* map, bool answers_wanted) {
   Sound sound;
   std::string error;
@@ -142,8 +142,8 @@ void run_sound(const Arguments& arguments, SoundClassifier* spotter, const std::
   if (!write_png(picture_path(arguments, file), image, &error)) throw CommandError(error);
 }
 
-void run_picture(const Arguments& arguments, ImageClassifier* classifier, const std::string& file,
-                 const AttentionMap* map) {
+void run_picture(const RunArguments& arguments, ImageClassifier* classifier,
+                 const std::string& file, const AttentionMap* map) {
   Image image;
   std::string error;
   if (!read_image(file, classifier->channels(), &image, &error)) throw CommandError(error);
@@ -199,7 +199,7 @@ void fill_input(const heed_tensor& input, const std::string& path) {
   }
 }
 
-void run_tensors(const Arguments& arguments, const Model& model) {
+void run_tensors(const RunArguments& arguments, const Model& model) {
   TaskSession task;
   std::string error;
   if (!task.create(model.get(), arguments.run.engine(), arguments.run.entry_point, &error))
@@ -239,7 +239,7 @@ void run_tensors(const Arguments& arguments, const Model& model) {
 
 // Every file in turn; a file that cannot be used is reported and the others still run.
 template <class RunOne>
-void each_file(const Arguments& arguments, const TaskSession& task, RunOne run_one) {
+void each_file(const RunArguments& arguments, const TaskSession& task, RunOne run_one) {
   size_t failed = 0;
   for (const std::string& file : arguments.files) {
     try {
@@ -260,7 +260,7 @@ void each_file(const Arguments& arguments, const TaskSession& task, RunOne run_o
                        " inputs failed");
 }
 
-void run_command(const Arguments& arguments) {
+void run_command(const RunArguments& arguments) {
   const Model model = open_model(arguments.model);
   if (!arguments.inputs.empty()) return run_tensors(arguments, model);
   if (arguments.files.empty())
@@ -300,7 +300,7 @@ void run_command(const Arguments& arguments) {
 }  // namespace
 
 void add_run(CLI::App& program) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<RunArguments>();
   CLI::App* command =
       program.add_subcommand("run", "Run a model on sounds, pictures or raw tensors");
   command->add_option("model", arguments->model, "The .heed file")->required();

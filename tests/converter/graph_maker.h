@@ -19,7 +19,7 @@ namespace heed::test {
 
 class GraphMaker {
  public:
-  using Attributes = std::map<std::string, graph::Attribute>;
+  using Attributes = graph::Attributes;
 
   GraphMaker() { made_.opset = 17; }
 

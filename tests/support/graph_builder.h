@@ -18,7 +18,7 @@ namespace heed::test {
 class GraphBuilder {
  public:
   using ValueId = graph::ValueId;
-  using Attributes = std::map<std::string, graph::Attribute>;
+  using Attributes = graph::Attributes;
 
   explicit GraphBuilder(int64_t opset = 17) { graph_.opset = opset; }
 

@@ -14,7 +14,7 @@ namespace heed::test {
 
 using graph::Constant;
 using graph::Shape;
-using Attributes = std::map<std::string, graph::Attribute>;
+using Attributes = graph::Attributes;
 
 inline Constant floats(Shape shape, std::vector<float> elements) {
   return graph::float_constant(std::move(shape), std::move(elements));
