@@ -16,12 +16,13 @@
 #include "engine/nodes/row_epilogue.h"
 #include "engine/nodes/tiles.h"
 #include "ops/attention/attention.h"
+#include "ops/move/index.h"
 #include "ops/reduce/reduce.h"
 
 namespace heed {
 namespace {
 
-constexpr size_t kQ = 0, kK = 1, kV = 2, kMask = 3;
+constexpr size_t kQ = 0, kK = 1, kV = 2, kMask = 3, kLength = 4;
 constexpr int64_t kParallelWork = 1
                                   << 18;  // multiply-adds below which threads are not worth waking
 constexpr int64_t kSizeMax = INT32_MAX / 4;
@@ -73,10 +74,18 @@ Status verify_sizes(const OpCheck& check, const fb::AttentionOptions& o) {
                        "causal attention has fewer keys than queries", o.queries(), o.keys());
 }
 
-/// `heads` heads, `width` wide each, begin at `column` of each of `rows` rows.
+/// `heads` heads, `width` wide each, begin at `column` of each of `rows` rows. A cache of int8 has
+/// a scale for each head.
 Status verify_rows(const OpCheck& check, const TensorView& x, int64_t rows, int64_t column,
-                   int64_t heads, int64_t width) {
-  HEED_TRY(check.type(x, DataType::f32));
+                   int64_t heads, int64_t width, bool may_be_cache) {
+  if (may_be_cache && x.type == DataType::q8_rows) {
+    HEED_TRY(check.quantised(x));
+    const Q8Layout q8 = x.q8();
+    HEED_TRY(check.require(q8.group == width && column % width == 0,
+                           "quantised keys or values need a scale for each head", width, q8.group));
+  } else {
+    HEED_TRY(check.type(x, DataType::f32));
+  }
   HEED_TRY(check.require(x.shape.last() >= 1 && x.shape.rows() == rows,
                          "attention's q, k or v has the wrong number of rows", rows,
                          x.shape.rows()));
@@ -107,14 +116,22 @@ Status verify_mask(const OpCheck& check, const TensorView& mask, const Attention
 Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   const OpCheck check(info, diagnostic);
   const auto& o = info.options<fb::AttentionOptions>();
-  HEED_TRY(check.operands_with_epilogue(3, 4));
+  HEED_TRY(check.operands_with_epilogue(3, 5));
   HEED_TRY(verify_sizes(check, o));
   const AttentionShape a = shape_of(o);
-  HEED_TRY(verify_rows(check, info.input(kQ), a.rows(), o.q_column(), a.heads, a.head_width));
+  HEED_TRY(
+      verify_rows(check, info.input(kQ), a.rows(), o.q_column(), a.heads, a.head_width, false));
   const int64_t key_rows = int64_t{a.batch} * a.keys;
-  HEED_TRY(verify_rows(check, info.input(kK), key_rows, o.k_column(), a.kv_heads, a.head_width));
-  HEED_TRY(verify_rows(check, info.input(kV), key_rows, o.v_column(), a.kv_heads, a.value_width));
+  HEED_TRY(
+      verify_rows(check, info.input(kK), key_rows, o.k_column(), a.kv_heads, a.head_width, true));
+  HEED_TRY(
+      verify_rows(check, info.input(kV), key_rows, o.v_column(), a.kv_heads, a.value_width, true));
   if (info.has_input(kMask)) HEED_TRY(verify_mask(check, info.input(kMask), a));
+  if (info.has_input(kLength)) {
+    const TensorView& length = info.input(kLength);
+    HEED_TRY(check.require(is_integer(length.type) && length.shape.elements() == 1,
+                           "the number of keys must be one integer", 1, length.shape.elements()));
+  }
   HEED_TRY(check.require(epilogue_width(info) == a.width(), "attention's output is not H * Dv wide",
                          a.width(), epilogue_width(info)));
   return verify_epilogue(info, o.epilogue(), a.rows(), diagnostic);
@@ -143,22 +160,63 @@ size_t core_bytes(const AttentionShape& a) {
   return static_cast<size_t>(a.rows()) * static_cast<size_t>(a.width()) * sizeof(float);
 }
 
+/// Floats that a thread unpacks keys or values from a cache of int8 into, to pack them again.
+size_t unpacked_bytes(const OpInfo& info, const AttentionShape& a) {
+  if (a.few()) return 0;
+  const bool keys = info.input(kK).type == DataType::q8_rows;
+  const bool values = info.input(kV).type == DataType::q8_rows;
+  const int32_t width = std::max(keys ? a.head_width : 0, values ? a.value_width : 0);
+  return static_cast<size_t>(a.keys) * static_cast<size_t>(width) * sizeof(float);
+}
+
 ScratchNeed scratch(const OpInfo& info, int32_t threads) {
   const AttentionShape a = shape_of(info.options<fb::AttentionOptions>());
   const bool stored = info.has_output(0) || info.has_output(1);
   ScratchNeed need;
   need.shared = a.packed_bytes() + (splits_heads(a, threads) && !stored ? core_bytes(a) : 0);
+  // Unpacking comes first and is over when the queries begin.
   need.per_thread =
-      epilogue_scratch_bytes(panel_rows(a.width()), a.width()) + kernel_scratch_bytes(a);
+      std::max(epilogue_scratch_bytes(panel_rows(a.width()), a.width()) + kernel_scratch_bytes(a),
+               unpacked_bytes(info, a));
   return need;
 }
 
-/// Rows of q, k or v: where head 0 of row 0 begins.
+/// Rows of q, k or v: where head 0 of row 0 begins. Floats, or int8 with a scale for each head.
 struct HeadRows {
-  const float* x;
+  const float* x;  // null: int8
+  const int8_t* q;
+  const float* scale;
   ptrdiff_t step;
-  static HeadRows of(const TensorView& tensor, uint32_t column) {
-    return {tensor.as<const float>() + column, tensor.shape.last()};
+  ptrdiff_t scale_step;
+  int32_t width;  // of a head
+
+  static HeadRows of(const TensorView& tensor, uint32_t column, int32_t width) {
+    HeadRows rows{};
+    rows.width = width;
+    if (tensor.type != DataType::q8_rows) {
+      rows.x = tensor.as<const float>() + column;
+      rows.step = tensor.shape.last();
+      return rows;
+    }
+    const Q8Layout q8 = tensor.q8();
+    const auto halo = static_cast<ptrdiff_t>(q8.halo);
+    rows.step = static_cast<ptrdiff_t>(q8.step);
+    rows.scale_step = q8.groups;
+    rows.q = tensor.as<const int8_t>() + halo * rows.step + column;
+    rows.scale = reinterpret_cast<const float*>(tensor.as<const std::byte>() + q8.scale_offset) +
+                 halo * q8.groups + column / static_cast<uint32_t>(width);
+    return rows;
+  }
+  const float* floats(int64_t row, int32_t head) const {
+    return x + row * step + int64_t{head} * width;
+  }
+  ScaledRows scaled(int64_t row, int32_t head, int32_t rows) const {
+    return {q + row * step + int64_t{head} * width,
+            step,
+            scale + row * scale_step + head,
+            scale_step,
+            rows,
+            width};
   }
 };
 
@@ -171,6 +229,7 @@ struct AttentionState {
   float scale;
   bool causal;
   int32_t window;
+  Indices length;     // data null: all keys
   const float* mask;  // null: none
   int64_t mask_batch_step, mask_head_step;
   ptrdiff_t mask_row_step;
@@ -185,13 +244,17 @@ Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   state->epilogue = make_epilogue(info, o.epilogue(), context.kernels);
   state->kernel = context.kernels.attention;
   state->kernels = &context.kernels;
-  state->q = HeadRows::of(info.input(kQ), o.q_column());
-  state->k = HeadRows::of(info.input(kK), o.k_column());
-  state->v = HeadRows::of(info.input(kV), o.v_column());
+  state->q = HeadRows::of(info.input(kQ), o.q_column(), a.head_width);
+  state->k = HeadRows::of(info.input(kK), o.k_column(), a.head_width);
+  state->v = HeadRows::of(info.input(kV), o.v_column(), a.value_width);
   state->scale = o.scale();
   state->causal = o.causal();
   state->window = static_cast<int32_t>(o.window());
   state->split = splits_heads(a, context.threads);
+  if (info.has_input(kLength)) {
+    const TensorView& length = info.input(kLength);
+    state->length = {length.data, length.type == DataType::i64, false, a.keys};
+  }
   if (info.has_input(kMask)) {
     const Shape s = mask_shape(info.input(kMask));
     const int64_t plane = int64_t{s.dims[2]} * s.dims[3];
@@ -212,20 +275,30 @@ std::byte* packed_keys(const AttentionState& state, RunContext& context, int32_t
   return context.shared + pair * (a.keys_bytes() + a.values_bytes());
 }
 
-void pack(const AttentionState& state, RunContext& context, int32_t threads) {
+/// The rows of one head as floats: where they lie, or unpacked into `unpacked`.
+AttentionRows head_rows(const AttentionState& state, const HeadRows& from, int64_t row,
+                        int32_t head, int32_t keys, float* unpacked) {
+  if (from.x) return {from.floats(row, head), from.step, keys, from.width};
+  const ScaledRows rows = from.scaled(row, head, keys);
+  state.kernels->quantize->dequantize({rows.q, rows.q_step, rows.scale, rows.scale_step, unpacked,
+                                       from.width, keys, from.width, 0});
+  return {unpacked, from.width, keys, from.width};
+}
+
+void pack(const AttentionState& state, RunContext& context, int32_t keys, int32_t threads) {
   const AttentionShape& a = state.shape;
-  for_tiles(context, threads, int64_t{a.batch} * a.kv_heads * 2, [&](int64_t tile, int32_t) {
+  for_tiles(context, threads, int64_t{a.batch} * a.kv_heads * 2, [&](int64_t tile, int32_t thread) {
     const int64_t pair = tile / 2;
     const auto batch = static_cast<int32_t>(pair / a.kv_heads);
     const auto head = static_cast<int32_t>(pair % a.kv_heads);
     const int64_t row = int64_t{batch} * a.keys;
+    auto* unpacked = reinterpret_cast<float*>(context.scratch(thread));
     std::byte* packed = packed_keys(state, context, batch, head);
     if (tile % 2 == 0) {
-      const float* x = state.k.x + row * state.k.step + int64_t{head} * a.head_width;
-      state.kernel->pack_keys({x, state.k.step, a.keys, a.head_width}, true, packed);
+      state.kernel->pack_keys(head_rows(state, state.k, row, head, keys, unpacked), true, packed);
     } else {
-      const float* x = state.v.x + row * state.v.step + int64_t{head} * a.value_width;
-      state.kernel->pack_values({x, state.v.step, a.keys, a.value_width}, packed + a.keys_bytes());
+      state.kernel->pack_values(head_rows(state, state.v, row, head, keys, unpacked),
+                                packed + a.keys_bytes());
     }
   });
 }
@@ -246,24 +319,31 @@ void fill_map(float* map, const float* p, int32_t begin, int32_t end, int32_t ke
 }
 
 /// One head of one batch where its queries are few; y points at the head's columns of the first.
-void run_few(const AttentionState& state, RunContext& context, int32_t batch, int32_t head,
-             float* y, void* scratch) {
+void run_few(const AttentionState& state, RunContext& context, int32_t keys, int32_t batch,
+             int32_t head, float* y, void* scratch) {
   const AttentionShape& a = state.shape;
   const int32_t kv_head = head / (a.heads / a.kv_heads);
   for (int32_t t = 0; t < a.queries; ++t) {
-    const int32_t end = state.causal ? std::min(t + 1 + a.keys - a.queries, a.keys) : a.keys;
+    const int32_t end = state.causal ? std::min(t + 1 + keys - a.queries, keys) : keys;
     const int32_t begin = state.window > 0 ? std::max(end - state.window, 0) : 0;
     const int64_t row = int64_t{batch} * a.keys + begin;
     FewQueriesArgs args{};
-    args.q =
-        state.q.x + (int64_t{batch} * a.queries + t) * state.q.step + int64_t{head} * a.head_width;
-    args.k = state.k.x + row * state.k.step + int64_t{kv_head} * a.head_width;
-    args.k_step = state.k.step;
-    args.v = state.v.x + row * state.v.step + int64_t{kv_head} * a.value_width;
-    args.v_step = state.v.step;
+    args.q = state.q.floats(int64_t{batch} * a.queries + t, head);
     args.keys = end - begin;
     args.head_width = a.head_width;
     args.value_width = a.value_width;
+    if (state.k.x) {
+      args.k = state.k.floats(row, kv_head);
+      args.k_step = state.k.step;
+    } else {
+      args.k_scaled = state.k.scaled(row, kv_head, args.keys);
+    }
+    if (state.v.x) {
+      args.v = state.v.floats(row, kv_head);
+      args.v_step = state.v.step;
+    } else {
+      args.v_scaled = state.v.scaled(row, kv_head, args.keys);
+    }
     args.scale = state.scale;
     if (state.mask) {
       args.mask = state.mask + batch * state.mask_batch_step + head * state.mask_head_step +
@@ -279,25 +359,31 @@ void run_few(const AttentionState& state, RunContext& context, int32_t batch, in
   }
 }
 
+/// A map's rows have a place for every key that there may be.
+void clear_absent_keys(float* map, int32_t rows, int32_t keys, int32_t keys_max) {
+  for (int32_t r = 0; r < rows && keys < keys_max; ++r) {
+    std::fill(map + int64_t{r} * keys_max + keys, map + int64_t{r + 1} * keys_max, 0.0f);
+  }
+}
+
 /// One head of `rows` queries of one batch; y points at the head's columns of the first.
-void run_head(const AttentionState& state, RunContext& context, int32_t batch, int32_t head,
-              int32_t query, int32_t rows, float* y, void* scratch) {
+void run_head(const AttentionState& state, RunContext& context, int32_t keys, int32_t batch,
+              int32_t head, int32_t query, int32_t rows, float* y, void* scratch) {
   const AttentionShape& a = state.shape;
   const int32_t kv_head = head / (a.heads / a.kv_heads);
   const std::byte* packed = packed_keys(state, context, batch, kv_head);
   AttentionArgs args{};
-  args.q = state.q.x + (int64_t{batch} * a.queries + query) * state.q.step +
-           int64_t{head} * a.head_width;
+  args.q = state.q.floats(int64_t{batch} * a.queries + query, head);
   args.q_step = state.q.step;
   args.rows = rows;
-  args.keys = a.keys;
+  args.keys = keys;
   args.head_width = a.head_width;
   args.value_width = a.value_width;
   args.packed_keys = packed;
   args.packed_values = packed + a.keys_bytes();
   args.scale = state.scale;
   args.causal = state.causal;
-  args.position = query + a.keys - a.queries;
+  args.position = query + keys - a.queries;
   args.window = state.window;
   if (state.mask) {
     args.mask = state.mask + batch * state.mask_batch_step + head * state.mask_head_step +
@@ -311,6 +397,7 @@ void run_head(const AttentionState& state, RunContext& context, int32_t batch, i
     args.map = map_of(context.taps[i], a, batch, head, query);
   }
   state.kernel->run(args, scratch);
+  if (args.map) clear_absent_keys(args.map, rows, keys, a.keys);
   for (int32_t i = 0; args.map && i < context.tap_count; ++i) {
     float* other = map_of(context.taps[i], a, batch, head, query);
     if (!other || other == args.map) continue;
@@ -329,7 +416,7 @@ EpilogueScratch panel_scratch(const AttentionState& state, RunContext& context, 
   return {context.scratch(thread), panel_rows(width), width};
 }
 
-void run_blocks(const AttentionState& state, RunContext& context, int32_t threads) {
+void run_blocks(const AttentionState& state, RunContext& context, int32_t keys, int32_t threads) {
   const AttentionShape& a = state.shape;
   const Panels blocks = Panels::at_most(panel_rows(a.width()), a.queries, threads);
   for_tiles(context, threads, a.batch * blocks.count, [&](int64_t tile, int32_t thread) {
@@ -340,14 +427,14 @@ void run_blocks(const AttentionState& state, RunContext& context, int32_t thread
     const EpilogueScratch scratch = panel_scratch(state, context, thread);
     float* core = state.epilogue.core(first, scratch.panel);
     for (int32_t head = 0; head < a.heads; ++head) {
-      run_head(state, context, batch, head, query, rows, core + int64_t{head} * a.value_width,
+      run_head(state, context, keys, batch, head, query, rows, core + int64_t{head} * a.value_width,
                kernel_scratch(state, context, thread));
     }
     state.epilogue.finish(first, rows, core, a.width(), scratch.panel, scratch.absmax);
   });
 }
 
-void run_heads(const AttentionState& state, RunContext& context, int32_t threads) {
+void run_heads(const AttentionState& state, RunContext& context, int32_t keys, int32_t threads) {
   const AttentionShape& a = state.shape;
   auto* shared = reinterpret_cast<float*>(context.shared + a.packed_bytes());
   const auto core_of = [&](int64_t row) {
@@ -358,8 +445,8 @@ void run_heads(const AttentionState& state, RunContext& context, int32_t threads
     const auto head = static_cast<int32_t>(tile % a.heads);
     float* y = core_of(int64_t{batch} * a.queries) + int64_t{head} * a.value_width;
     void* scratch = kernel_scratch(state, context, thread);
-    a.few() ? run_few(state, context, batch, head, y, scratch)
-            : run_head(state, context, batch, head, 0, a.queries, y, scratch);
+    a.few() ? run_few(state, context, keys, batch, head, y, scratch)
+            : run_head(state, context, keys, batch, head, 0, a.queries, y, scratch);
   });
   const Panels panels = Panels::at_most(panel_rows(a.width()), a.rows(), 1);
   for_tiles(context, threads, panels.count, [&](int64_t panel, int32_t thread) {
@@ -371,12 +458,24 @@ void run_heads(const AttentionState& state, RunContext& context, int32_t threads
   });
 }
 
+/// Keys that are there in this run.
+int32_t keys_present(const AttentionState& state, RunContext& context) {
+  const int32_t most = state.shape.keys, least = state.causal ? state.shape.queries : 1;
+  if (!state.length.data) return most;
+  const int64_t length = state.length.raw(0);
+  if (length < least || length > most)
+    note_fault(context, "a cache does not hold as many keys as attention is told", length);
+  return static_cast<int32_t>(std::clamp<int64_t>(length, least, most));
+}
+
 void run(const void* memory, RunContext& context) {
   const auto& state = *static_cast<const AttentionState*>(memory);
+  const int32_t keys = keys_present(state, context);
   const int32_t threads = state.shape.multiply_adds() < kParallelWork ? 1 : context.threads.count();
   state.epilogue.clear_halo();
-  if (!state.shape.few()) pack(state, context, threads);
-  state.split ? run_heads(state, context, threads) : run_blocks(state, context, threads);
+  if (!state.shape.few()) pack(state, context, keys, threads);
+  state.split ? run_heads(state, context, keys, threads)
+              : run_blocks(state, context, keys, threads);
 }
 
 const char* variant(const void* memory) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "ops/kernel_set.h"
+#include "ops/reduce/reduce.h"
 
 namespace heed {
 
@@ -19,10 +20,12 @@ inline constexpr int64_t kFewQueries = 2;
 
 struct FewQueriesArgs {
   const float* q;  // one query, D values
-  const float* k;  // of the first key in sight; rows k_step floats apart
+  const float* k;  // of the first key in sight; rows k_step floats apart. Null: k_scaled
   ptrdiff_t k_step;
-  const float* v;
+  ScaledRows k_scaled;
+  const float* v;  // the same of the values
   ptrdiff_t v_step;
+  ScaledRows v_scaled;
   int32_t keys;  // in sight, >= 0
   int32_t head_width;
   int32_t value_width;

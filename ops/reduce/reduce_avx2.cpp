@@ -5,6 +5,7 @@
 namespace heed {
 
 extern const ReduceKernel kReduceAvx2;
-const ReduceKernel kReduceAvx2 = {"avx2", Isa::avx2, run_reduce, dot_rows};
+const ReduceKernel kReduceAvx2 = {"avx2",   Isa::avx2,       run_reduce,
+                                  dot_rows, dot_scaled_rows, sum_scaled_rows};
 
 }  // namespace heed

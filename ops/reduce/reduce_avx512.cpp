@@ -5,6 +5,7 @@
 namespace heed {
 
 extern const ReduceKernel kReduceAvx512;
-const ReduceKernel kReduceAvx512 = {"avx512", Isa::avx2 | Isa::avx512, run_reduce, dot_rows};
+const ReduceKernel kReduceAvx512 = {"avx512", Isa::avx2 | Isa::avx512, run_reduce,
+                                    dot_rows, dot_scaled_rows,         sum_scaled_rows};
 
 }  // namespace heed

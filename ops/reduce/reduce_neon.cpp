@@ -5,6 +5,7 @@
 namespace heed {
 
 extern const ReduceKernel kReduceNeon;
-const ReduceKernel kReduceNeon = {"neon", Isa::neon, run_reduce, dot_rows};
+const ReduceKernel kReduceNeon = {"neon",   Isa::neon,       run_reduce,
+                                  dot_rows, dot_scaled_rows, sum_scaled_rows};
 
 }  // namespace heed

@@ -3,6 +3,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 
 #include "ops/linear/linear.h"
@@ -24,6 +25,13 @@ struct Recipe {
 
 int32_t floats(OneOp& op, const Bend& add, const Sizes& sizes) {
   return add(op, DataType::f32, sizes, false);
+}
+/// One integer, as it is bent, of this value where it is one.
+int32_t small(OneOp& op, const Bend& add, uint8_t value) {
+  const int32_t tensor = add(op, DataType::i64, {1}, false);
+  std::memset(op.at(tensor).data, 0, op.bytes(tensor).size());
+  if (!op.bytes(tensor).empty()) op.at(tensor).as<uint8_t>()[0] = value;
+  return tensor;
 }
 template <class Options>
 void one_to_one(OneOp& op, const Bend& add, Options options, const Sizes& x, const Sizes& y) {
@@ -84,6 +92,30 @@ const Recipe kRecipes[] = {
        const int32_t v = floats(op, add, {12, 8}), mask = floats(op, add, {2, 1, 4, 6});
        o.epilogue = epilogue(op, add, 8, 16);
        op.define(std::move(o), {q, k, v, mask}, stages(op, add, 8, 16));
+     }},
+    {"attention over caches",
+     [](OneOp& op, const Bend& add) {
+       fb::AttentionOptionsT o;
+       o.batch = 2;
+       o.queries = 4;
+       o.keys = 6;
+       o.heads = 2;
+       o.kv_heads = 1;
+       o.head_width = 16;
+       o.scale = 0.3f;
+       o.causal = true;
+       const int32_t q = floats(op, add, {8, 32}), k = add(op, DataType::q8_rows, {12, 16}, false);
+       const int32_t v = add(op, DataType::q8_rows, {12, 16}, false);
+       const int32_t length = small(op, add, 5);
+       op.define(std::move(o), {q, k, v, -1, length}, {floats(op, add, {8, 32})});
+     }},
+    {"cache_append",
+     [](OneOp& op, const Bend& add) {
+       fb::CacheAppendOptionsT o;
+       o.batch = 2;
+       o.rows = 3;
+       const int32_t x = floats(op, add, {6, 16}), position = small(op, add, 3);
+       op.define(o, {x, position}, {add(op, DataType::q8_rows, {20, 16}, false)});
      }},
     {"rows",
      [](OneOp& op, const Bend& add) {
