@@ -2,6 +2,7 @@
 
 #include "ops/activation/activation.h"
 #include "ops/attention/attention.h"
+#include "ops/cached_attention/cached_attention.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/linear/linear.h"
 #include "ops/matmul/matmul.h"
@@ -28,6 +29,7 @@ KernelSet choose_kernels(IsaSet isa) {
   set.linear = first_fit(linear_kernels(), isa);
   set.matmul = first_fit(matmul_kernels(), isa);
   set.attention = first_fit(attention_kernels(), isa);
+  set.cached_attention = first_fit(cached_attention_kernels(), isa);
   set.activation = first_fit(activation_kernels(), isa);
   set.norm = first_fit(norm_kernels(), isa);
   set.quantize = first_fit(quantize_kernels(), isa);

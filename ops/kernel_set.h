@@ -9,6 +9,7 @@ namespace heed {
 struct LinearKernel;
 struct MatmulKernel;
 struct AttentionKernel;
+struct CachedAttentionKernel;
 struct ActivationKernel;
 struct NormKernel;
 struct QuantizeKernel;
@@ -21,6 +22,7 @@ struct KernelSet {
   const LinearKernel* linear;
   const MatmulKernel* matmul;
   const AttentionKernel* attention;
+  const CachedAttentionKernel* cached_attention;
   const ActivationKernel* activation;
   const NormKernel* norm;
   const QuantizeKernel* quantize;

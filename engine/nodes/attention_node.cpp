@@ -16,6 +16,7 @@
 #include "engine/nodes/row_epilogue.h"
 #include "engine/nodes/tiles.h"
 #include "ops/attention/attention.h"
+#include "ops/cached_attention/cached_attention.h"
 #include "ops/move/index.h"
 #include "ops/reduce/reduce.h"
 
@@ -126,6 +127,11 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
       verify_rows(check, info.input(kK), key_rows, o.k_column(), a.kv_heads, a.head_width, true));
   HEED_TRY(
       verify_rows(check, info.input(kV), key_rows, o.v_column(), a.kv_heads, a.value_width, true));
+  HEED_TRY(check.require(info.input(kK).type == info.input(kV).type,
+                         "keys and values are not both int8 or both floats"));
+  HEED_TRY(check.require(info.input(kK).type == DataType::f32 ||
+                             (a.head_width <= kCachedWidthMax && a.value_width <= kCachedWidthMax),
+                         "heads of an int8 cache are too wide", kCachedWidthMax, a.value_width));
   if (info.has_input(kMask)) HEED_TRY(verify_mask(check, info.input(kMask), a));
   if (info.has_input(kLength)) {
     const TensorView& length = info.input(kLength);
@@ -151,10 +157,17 @@ bool splits_heads(const AttentionShape& a, int32_t threads) {
   return threads > 1 && a.heads > 1 && blocks < threads && a.multiply_adds() >= kParallelWork;
 }
 
-size_t kernel_scratch_bytes(const AttentionShape& a) {
-  return a.few() ? few_queries_scratch_floats(a.keys, a.head_width) * sizeof(float)
-                 : attention_scratch_bytes(a.keys, a.head_width);
+/// Keys up to a multiple of 64 bytes of floats.
+constexpr int32_t padded_keys(int32_t keys) { return (keys + 15) / 16 * 16; }
+
+size_t kernel_scratch_bytes(const AttentionShape& a, bool cached) {
+  if (!a.few()) return attention_scratch_bytes(a.keys, a.head_width);
+  if (!cached) return few_queries_scratch_floats(a.keys, a.head_width) * sizeof(float);
+  return static_cast<size_t>(padded_keys(a.keys)) * sizeof(float) +
+         cached_attention_scratch_bytes(a.keys);
 }
+
+bool is_cached(const OpInfo& info) { return info.input(kK).type == DataType::q8_rows; }
 
 size_t core_bytes(const AttentionShape& a) {
   return static_cast<size_t>(a.rows()) * static_cast<size_t>(a.width()) * sizeof(float);
@@ -162,10 +175,8 @@ size_t core_bytes(const AttentionShape& a) {
 
 /// Floats that a thread unpacks keys or values from a cache of int8 into, to pack them again.
 size_t unpacked_bytes(const OpInfo& info, const AttentionShape& a) {
-  if (a.few()) return 0;
-  const bool keys = info.input(kK).type == DataType::q8_rows;
-  const bool values = info.input(kV).type == DataType::q8_rows;
-  const int32_t width = std::max(keys ? a.head_width : 0, values ? a.value_width : 0);
+  if (a.few() || !is_cached(info)) return 0;
+  const int32_t width = std::max(a.head_width, a.value_width);
   return static_cast<size_t>(a.keys) * static_cast<size_t>(width) * sizeof(float);
 }
 
@@ -175,9 +186,9 @@ ScratchNeed scratch(const OpInfo& info, int32_t threads) {
   ScratchNeed need;
   need.shared = a.packed_bytes() + (splits_heads(a, threads) && !stored ? core_bytes(a) : 0);
   // Unpacking comes first and is over when the queries begin.
-  need.per_thread =
-      std::max(epilogue_scratch_bytes(panel_rows(a.width()), a.width()) + kernel_scratch_bytes(a),
-               unpacked_bytes(info, a));
+  need.per_thread = std::max(epilogue_scratch_bytes(panel_rows(a.width()), a.width()) +
+                                 kernel_scratch_bytes(a, is_cached(info)),
+                             unpacked_bytes(info, a));
   return need;
 }
 
@@ -210,13 +221,9 @@ struct HeadRows {
   const float* floats(int64_t row, int32_t head) const {
     return x + row * step + int64_t{head} * width;
   }
-  ScaledRows scaled(int64_t row, int32_t head, int32_t rows) const {
-    return {q + row * step + int64_t{head} * width,
-            step,
-            scale + row * scale_step + head,
-            scale_step,
-            rows,
-            width};
+  CachedRows cached(int64_t row, int32_t head) const {
+    return {q + row * step + int64_t{head} * width, step, scale + row * scale_step + head,
+            scale_step};
   }
 };
 
@@ -279,9 +286,9 @@ std::byte* packed_keys(const AttentionState& state, RunContext& context, int32_t
 AttentionRows head_rows(const AttentionState& state, const HeadRows& from, int64_t row,
                         int32_t head, int32_t keys, float* unpacked) {
   if (from.x) return {from.floats(row, head), from.step, keys, from.width};
-  const ScaledRows rows = from.scaled(row, head, keys);
-  state.kernels->quantize->dequantize({rows.q, rows.q_step, rows.scale, rows.scale_step, unpacked,
-                                       from.width, keys, from.width, 0});
+  const CachedRows rows = from.cached(row, head);
+  state.kernels->quantize->dequantize(
+      {rows.q, rows.step, rows.scale, rows.scale_step, unpacked, from.width, keys, from.width, 0});
   return {unpacked, from.width, keys, from.width};
 }
 
@@ -318,43 +325,83 @@ void fill_map(float* map, const float* p, int32_t begin, int32_t end, int32_t ke
   std::memset(map + end, 0, static_cast<size_t>(keys - end) * sizeof(float));
 }
 
+/// The keys that a query sees, and where its operands lie.
+struct QuerySight {
+  int32_t begin, end;
+  int64_t row;  // of the first key in sight
+  const float* q;
+  const float* mask;  // of the first key in sight; null: none
+};
+
+QuerySight sight_of(const AttentionState& state, int32_t keys, int32_t batch, int32_t head,
+                    int32_t t) {
+  const AttentionShape& a = state.shape;
+  QuerySight sight{};
+  sight.end = state.causal ? std::min(t + 1 + keys - a.queries, keys) : keys;
+  sight.begin = state.window > 0 ? std::max(sight.end - state.window, 0) : 0;
+  sight.row = int64_t{batch} * a.keys + sight.begin;
+  sight.q = state.q.floats(int64_t{batch} * a.queries + t, head);
+  if (state.mask) {
+    sight.mask = state.mask + batch * state.mask_batch_step + head * state.mask_head_step +
+                 t * state.mask_row_step + sight.begin;
+  }
+  return sight;
+}
+
+/// One query over keys and values of floats; returns the probabilities of the keys in sight.
+const float* attend_floats(const AttentionState& state, const QuerySight& sight, int32_t kv_head,
+                           float* y, float* scratch) {
+  FewQueriesArgs args{};
+  args.q = sight.q;
+  args.k = state.k.floats(sight.row, kv_head);
+  args.k_step = state.k.step;
+  args.v = state.v.floats(sight.row, kv_head);
+  args.v_step = state.v.step;
+  args.keys = sight.end - sight.begin;
+  args.head_width = state.shape.head_width;
+  args.value_width = state.shape.value_width;
+  args.scale = state.scale;
+  args.mask = sight.mask;
+  args.y = y;
+  args.scratch = scratch;
+  return attend_few_queries(*state.kernels, args);
+}
+
+/// The same over caches of int8; they are probabilities only where somebody looks.
+const float* attend_cache(const AttentionState& state, const QuerySight& sight, int32_t kv_head,
+                          float* y, float* scratch, bool seen) {
+  const int32_t keys = sight.end - sight.begin;
+  CachedAttentionArgs args{};
+  args.q = sight.q;
+  args.k = state.k.cached(sight.row, kv_head);
+  args.v = state.v.cached(sight.row, kv_head);
+  args.keys = keys;
+  args.head_width = state.shape.head_width;
+  args.value_width = state.shape.value_width;
+  args.scale = state.scale;
+  args.mask = sight.mask;
+  args.y = y;
+  args.p = scratch;
+  const float sum = state.kernels->cached_attention->run(args, scratch + padded_keys(keys));
+  const float inverse = sum > 0 ? 1 / sum : 0;
+  for (int32_t s = 0; s < keys && seen; ++s) args.p[s] *= inverse;
+  return args.p;
+}
+
 /// One head of one batch where its queries are few; y points at the head's columns of the first.
 void run_few(const AttentionState& state, RunContext& context, int32_t keys, int32_t batch,
              int32_t head, float* y, void* scratch) {
   const AttentionShape& a = state.shape;
   const int32_t kv_head = head / (a.heads / a.kv_heads);
-  for (int32_t t = 0; t < a.queries; ++t) {
-    const int32_t end = state.causal ? std::min(t + 1 + keys - a.queries, keys) : keys;
-    const int32_t begin = state.window > 0 ? std::max(end - state.window, 0) : 0;
-    const int64_t row = int64_t{batch} * a.keys + begin;
-    FewQueriesArgs args{};
-    args.q = state.q.floats(int64_t{batch} * a.queries + t, head);
-    args.keys = end - begin;
-    args.head_width = a.head_width;
-    args.value_width = a.value_width;
-    if (state.k.x) {
-      args.k = state.k.floats(row, kv_head);
-      args.k_step = state.k.step;
-    } else {
-      args.k_scaled = state.k.scaled(row, kv_head, args.keys);
-    }
-    if (state.v.x) {
-      args.v = state.v.floats(row, kv_head);
-      args.v_step = state.v.step;
-    } else {
-      args.v_scaled = state.v.scaled(row, kv_head, args.keys);
-    }
-    args.scale = state.scale;
-    if (state.mask) {
-      args.mask = state.mask + batch * state.mask_batch_step + head * state.mask_head_step +
-                  t * state.mask_row_step + begin;
-    }
-    args.y = y + int64_t{t} * a.width();
-    args.scratch = static_cast<float*>(scratch);
-    const float* p = attend_few_queries(*state.kernels, args);
+  auto* floats = static_cast<float*>(scratch);
+  for (int32_t t = 0; t < a.queries; ++t, y += a.width()) {
+    const QuerySight sight = sight_of(state, keys, batch, head, t);
+    const float* p = state.k.x
+                         ? attend_floats(state, sight, kv_head, y, floats)
+                         : attend_cache(state, sight, kv_head, y, floats, context.tap_count > 0);
     for (int32_t i = 0; i < context.tap_count; ++i) {
       if (float* map = map_of(context.taps[i], a, batch, head, t))
-        fill_map(map, p, begin, end, a.keys);
+        fill_map(map, p, sight.begin, sight.end, a.keys);
     }
   }
 }
@@ -480,7 +527,8 @@ void run(const void* memory, RunContext& context) {
 
 const char* variant(const void* memory) {
   const auto& state = *static_cast<const AttentionState*>(memory);
-  return state.shape.few() ? state.kernels->reduce->name : state.kernel->name;
+  if (!state.shape.few()) return state.kernel->name;
+  return state.k.x ? state.kernels->reduce->name : state.kernels->cached_attention->name;
 }
 
 int64_t multiply_adds(const OpInfo& info) {

@@ -4,6 +4,7 @@
 
 #include "ops/elementwise/elementwise.h"
 #include "ops/matmul/matmul.h"
+#include "ops/reduce/reduce.h"
 #include "ops/softmax/softmax.h"
 
 namespace heed {
@@ -16,18 +17,10 @@ const float* attend_few_queries(const KernelSet& kernels, const FewQueriesArgs& 
     return p;
   }
   for (int32_t d = 0; d < args.head_width; ++d) q[d] = args.q[d] * args.scale;
-  if (args.k) {
-    kernels.reduce->dot_rows({args.k, args.k_step, q, p, args.keys, args.head_width});
-  } else {
-    kernels.reduce->dot_scaled_rows(args.k_scaled, q, p);
-  }
+  kernels.reduce->dot_rows({args.k, args.k_step, q, p, args.keys, args.head_width});
   const RowsArgs row{p, args.keys, p, args.keys, 1, args.keys, nullptr};
   if (args.mask) kernels.elementwise->add_rows({row, args.mask, args.keys, 0, 1});
   kernels.softmax->softmax(row);
-  if (!args.v) {
-    kernels.reduce->sum_scaled_rows(args.v_scaled, p, args.y);
-    return p;
-  }
   kernels.matmul->run({.a = p,
                        .a_step = args.keys,
                        .b = args.v,

@@ -10,7 +10,6 @@
 #include <cstdint>
 
 #include "ops/kernel_set.h"
-#include "ops/reduce/reduce.h"
 
 namespace heed {
 
@@ -20,12 +19,10 @@ inline constexpr int64_t kFewQueries = 2;
 
 struct FewQueriesArgs {
   const float* q;  // one query, D values
-  const float* k;  // of the first key in sight; rows k_step floats apart. Null: k_scaled
+  const float* k;  // of the first key in sight; rows k_step floats apart
   ptrdiff_t k_step;
-  ScaledRows k_scaled;
-  const float* v;  // the same of the values
+  const float* v;
   ptrdiff_t v_step;
-  ScaledRows v_scaled;
   int32_t keys;  // in sight, >= 0
   int32_t head_width;
   int32_t value_width;

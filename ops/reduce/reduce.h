@@ -1,6 +1,6 @@
 #pragma once
-// Reductions of x[outer, n, inner] over n to y[outer, inner]; dot products of many rows with one,
-// and weighted sums of rows.
+// Reductions of x[outer, n, inner] over n to y[outer, inner], and dot products of many rows with
+// one.
 //
 // inner = 1: float sums run in the 16-lane order (ops/rows.h), and so do max, min and prod.
 // inner > 1: each column is reduced in order of n.
@@ -55,27 +55,12 @@ struct DotRowsArgs {
   int32_t n;       // >= 1
 };
 
-/// Rows of int8 with a scale each, used where they lie: x[m,i] = scale[m * scale_step] * q[m,i].
-struct ScaledRows {
-  const int8_t* q;  // rows q_step bytes apart; any alignment; only n values of a row are read
-  ptrdiff_t q_step;
-  const float* scale;
-  ptrdiff_t scale_step;
-  int32_t rows;  // >= 0
-  int32_t n;     // >= 1
-};
-
 /// One implementation. Thread-safe, allocates nothing, cannot fail.
 struct ReduceKernel {
   const char* name;  // the feature that defines it, e.g. "avx512"
   IsaSet isa;        // all that it executes
   void (*run)(const ReduceArgs& args, ReduceKind kind);
   void (*dot_rows)(const DotRowsArgs& args);
-  /// y[m] = scale[m] * sum_i q[m,i] a[i], the sum as in dot_rows. a: [n], y: [rows], no overlap.
-  void (*dot_scaled_rows)(const ScaledRows& x, const float* a, float* y);
-  /// y[i] = sum_m (a[m] * scale[m]) q[m,i]: fused multiply-adds in the order of m. a: [rows], y:
-  /// [n], no overlap.
-  void (*sum_scaled_rows)(const ScaledRows& x, const float* a, float* y);
 };
 
 /// All variants, best first; the reference is last and needs nothing.

@@ -5,7 +5,6 @@
 namespace heed {
 
 extern const ReduceKernel kReduceAvx2;
-const ReduceKernel kReduceAvx2 = {"avx2",   Isa::avx2,       run_reduce,
-                                  dot_rows, dot_scaled_rows, sum_scaled_rows};
+const ReduceKernel kReduceAvx2 = {"avx2", Isa::avx2, run_reduce, dot_rows};
 
 }  // namespace heed

@@ -5,7 +5,6 @@
 namespace heed {
 
 extern const ReduceKernel kReduceAvx512;
-const ReduceKernel kReduceAvx512 = {"avx512", Isa::avx2 | Isa::avx512, run_reduce,
-                                    dot_rows, dot_scaled_rows,         sum_scaled_rows};
+const ReduceKernel kReduceAvx512 = {"avx512", Isa::avx2 | Isa::avx512, run_reduce, dot_rows};
 
 }  // namespace heed

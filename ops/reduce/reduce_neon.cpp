@@ -5,7 +5,6 @@
 namespace heed {
 
 extern const ReduceKernel kReduceNeon;
-const ReduceKernel kReduceNeon = {"neon",   Isa::neon,       run_reduce,
-                                  dot_rows, dot_scaled_rows, sum_scaled_rows};
+const ReduceKernel kReduceNeon = {"neon", Isa::neon, run_reduce, dot_rows};
 
 }  // namespace heed

@@ -119,31 +119,9 @@ void dot_rows(const DotRowsArgs& args) {
   }
 }
 
-void dot_scaled_rows(const ScaledRows& x, const float* a, float* y) {
-  for (int32_t m = 0; m < x.rows; ++m) {
-    float lanes[16] = {};
-    for (int32_t i = 0; i < x.n; ++i) {
-      lanes[i % 16] = std::fma(static_cast<float>(x.q[m * x.q_step + i]), a[i], lanes[i % 16]);
-    }
-    y[m] = x.scale[m * x.scale_step] * scalar::lane_sum(lanes);
-  }
-}
-
-void sum_scaled_rows(const ScaledRows& x, const float* a, float* y) {
-  for (int32_t i = 0; i < x.n; ++i) {
-    float sum = 0.0f;
-    for (int32_t m = 0; m < x.rows; ++m) {
-      const float weight = a[m] * x.scale[m * x.scale_step];
-      sum = std::fma(static_cast<float>(x.q[m * x.q_step + i]), weight, sum);
-    }
-    y[i] = sum;
-  }
-}
-
 }  // namespace
 
 extern const ReduceKernel kReduceReference;
-const ReduceKernel kReduceReference = {"reference", IsaSet(),        run_reduce,
-                                       dot_rows,    dot_scaled_rows, sum_scaled_rows};
+const ReduceKernel kReduceReference = {"reference", IsaSet(), run_reduce, dot_rows};
 
 }  // namespace heed

@@ -167,58 +167,5 @@ void dot_rows(const DotRowsArgs& args) {
   for (; m < args.rows; ++m) dot_block<1>(args, m);
 }
 
-template <int kRows>
-inline void dot_scaled_block(const ScaledRows& x, const float* a, float* y, int32_t m) {
-  const int8_t* q = x.q + m * x.q_step;
-  F32x16 lanes[kRows];
-  for (int r = 0; r < kRows; ++r) lanes[r] = set1(0.0f);
-  int32_t i = 0;
-  for (; i + 16 <= x.n; i += 16) {
-    const F32x16 factor = load(a + i);
-    for (int r = 0; r < kRows; ++r) lanes[r] = fma(load_i8(q + r * x.q_step + i), factor, lanes[r]);
-  }
-  if (i < x.n) {
-    const int32_t left = x.n - i;
-    const F32x16 factor = load_partial(a + i, left);
-    for (int r = 0; r < kRows; ++r) {
-      lanes[r] = fma(load_i8_partial(q + r * x.q_step + i, left), factor, lanes[r]);
-    }
-  }
-  for (int r = 0; r < kRows; ++r) y[m + r] = x.scale[(m + r) * x.scale_step] * sum(lanes[r]);
-}
-
-void dot_scaled_rows(const ScaledRows& x, const float* a, float* y) {
-  int32_t m = 0;
-  for (; m + kRowBlock <= x.rows; m += kRowBlock) dot_scaled_block<kRowBlock>(x, a, y, m);
-  for (; m < x.rows; ++m) dot_scaled_block<1>(x, a, y, m);
-}
-
-/// kVectors * 16 columns: as many chains of fused multiply-adds.
-template <int kVectors>
-inline void sum_scaled_columns(const ScaledRows& x, const float* a, float* y, int32_t column) {
-  const int8_t* q = x.q + column;
-  F32x16 sums[kVectors];
-  for (int v = 0; v < kVectors; ++v) sums[v] = set1(0.0f);
-  for (int32_t m = 0; m < x.rows; ++m, q += x.q_step) {
-    const F32x16 weight = set1(a[m] * x.scale[m * x.scale_step]);
-    for (int v = 0; v < kVectors; ++v) sums[v] = fma(load_i8(q + 16 * v), weight, sums[v]);
-  }
-  for (int v = 0; v < kVectors; ++v) store(y + column + 16 * v, sums[v]);
-}
-
-void sum_scaled_rows(const ScaledRows& x, const float* a, float* y) {
-  int32_t i = 0;
-  for (; i + 64 <= x.n; i += 64) sum_scaled_columns<4>(x, a, y, i);
-  for (; i + 16 <= x.n; i += 16) sum_scaled_columns<1>(x, a, y, i);
-  if (i == x.n) return;
-  const int32_t left = x.n - i;
-  F32x16 sums = set1(0.0f);
-  for (int32_t m = 0; m < x.rows; ++m) {
-    const F32x16 weight = set1(a[m] * x.scale[m * x.scale_step]);
-    sums = fma(load_i8_partial(x.q + m * x.q_step + i, left), weight, sums);
-  }
-  store_partial(y + i, sums, left);
-}
-
 }  // namespace
 }  // namespace heed

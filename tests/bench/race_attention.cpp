@@ -1,10 +1,12 @@
 // Fused int8 attention. "+ pack" packs keys and values and runs all query rows of all heads; the
-// row without it finds them packed, as a decoder's step does.
+// row without it finds them packed. "cache": one query over int8 keys and values where they lie, as
+// a decoder's step does, next to a plain read of them.
 
 #include <algorithm>
 #include <cmath>
 
 #include "ops/attention/attention.h"
+#include "ops/cached_attention/cached_attention.h"
 #include "tests/bench/int8_peak.h"
 #include "tests/bench/race.h"
 #include "tests/support/seeded_random.h"
@@ -21,8 +23,9 @@ struct Shape {
 };
 constexpr Shape kShapes[] = {{99, 99, 1, 64, false},     {99, 99, 3, 64, false},
                              {197, 197, 3, 64, false},   {128, 128, 12, 32, false},
-                             {1500, 1500, 6, 64, false}, {448, 448, 6, 64, true},
-                             {1, 1500, 6, 64, false},    {1, 448, 6, 64, false}};
+                             {1500, 1500, 6, 64, false}, {448, 448, 6, 64, true}};
+constexpr Shape kCaches[] = {
+    {1, 1500, 6, 64, false}, {1, 448, 6, 64, false}, {1, 2048, 4, 128, false}};
 
 std::string text(const Shape& s) {
   return std::to_string(s.queries) + "x" + std::to_string(s.keys) + "/" + std::to_string(s.heads) +
@@ -113,10 +116,46 @@ void attention(const Shape& s, Race* race) {
   race->run(work, contenders);
 }
 
+// Keys and values of all heads side by side, a scale for each row and head.
+void cache(const Shape& s, Race* race) {
+  const auto width = static_cast<size_t>(s.heads * s.width), keys = static_cast<size_t>(s.keys);
+  const auto heads = static_cast<size_t>(s.heads);
+  Buffer<int8_t> k(keys * width), v(keys * width);
+  Buffer<float> scale(keys * heads), q(width), y(width), p(keys);
+  Buffer<char> scratch(cached_attention_scratch_bytes(s.keys));
+  test::SeededRandom random(2);
+  for (auto* rows : {&k, &v})
+    for (int8_t& x : rows->span()) x = static_cast<int8_t>(random.integer(-127, 127));
+  for (float& x : scale.span()) x = 0.01f;
+  for (float& x : q.span()) x = random.normal();
+  Work work = {"attention", text(s) + " cache"};
+  work.bytes_read = 2.0 * s.keys * (static_cast<double>(width) + 4.0 * s.heads);
+  const auto head = [&](Buffer<int8_t>& rows, int32_t h) {
+    return CachedRows{rows.data() + h * s.width, static_cast<ptrdiff_t>(width), scale.data() + h,
+                      s.heads};
+  };
+  std::vector<Contender> contenders;
+  const CachedAttentionKernelList list = cached_attention_kernels();
+  for (size_t i = 0; i < list.count; ++i) {
+    const CachedAttentionKernel* kernel = list.items[i];
+    if (!race->enters(work, kernel->name, kernel->isa)) continue;
+    contenders.push_back({kernel->name, [&, kernel] {
+                            for (int32_t h = 0; h < s.heads; ++h) {
+                              kernel->run(
+                                  {q.data() + h * s.width, head(k, h), head(v, h), s.keys, s.width,
+                                   s.width, 0.125f, nullptr, y.data() + h * s.width, p.data()},
+                                  scratch.data());
+                            }
+                          }});
+  }
+  if (!contenders.empty()) race->run(work, contenders);
+}
+
 }  // namespace
 
 void race_attention(Race* race) {
   for (const Shape& shape : kShapes) attention(shape, race);
+  for (const Shape& shape : kCaches) cache(shape, race);
 }
 
 }  // namespace heed::bench

@@ -15,6 +15,7 @@ TEST_CASE("a kernel set is complete for every named instruction set, the empty o
     const KernelSet set = choose_kernels(kIsaNames[i].set);
     CHECK(set.isa == kIsaNames[i].set);
     CHECK((set.linear && set.matmul && set.attention && set.activation && set.norm));
+    CHECK(set.cached_attention);
     CHECK((set.quantize && set.softmax && set.elementwise && set.reduce));
     CHECK(kIsaNames[i].set.contains(set.linear->isa));
     CHECK(kIsaNames[i].set.contains(set.norm->isa));

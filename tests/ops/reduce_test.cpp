@@ -71,34 +71,6 @@ TEST_CASE("every variant multiplies rows by one vector with the reference's bits
   }
 }
 
-TEST_CASE("every variant multiplies and adds int8 rows with the reference's bits, at every width") {
-  SeededRandom random(20);
-  for (const int32_t n : row_widths()) {
-    const auto rows = static_cast<int32_t>(random.integer(0, 9));
-    const auto count = static_cast<size_t>(rows);
-    const ptrdiff_t step = n + random.integer(0, 3), scale_step = random.integer(1, 2);
-    GuardedBuffer<int8_t> q(rows == 0 ? 0 : static_cast<size_t>((rows - 1) * step + n));
-    for (int8_t& v : q) v = static_cast<int8_t>(random.integer(-127, 127));
-    GuardedBuffer<float> scale(rows == 0 ? 0 : static_cast<size_t>((rows - 1) * scale_step + 1));
-    GuardedBuffer<float> across(static_cast<size_t>(n)), down(count);
-    for (auto* values : {&scale, &across, &down})
-      for (float& v : *values) v = random.normal();
-    const ScaledRows x{q.data(), step, scale.data(), scale_step, rows, n};
-    GuardedBuffer<float> expected_dot(count), expected_sum(across.size());
-    GuardedBuffer<float> dot(count), sum(across.size());
-    const ReduceKernel& reference = reference_of(reduce_kernels());
-    reference.dot_scaled_rows(x, across.data(), expected_dot.data());
-    reference.sum_scaled_rows(x, down.data(), expected_sum.data());
-    for_each_variant(reduce_kernels(), detect_isa(), [&](const ReduceKernel& kernel) {
-      INFO(kernel.name << " n " << n << " rows " << rows);
-      kernel.dot_scaled_rows(x, across.data(), dot.data());
-      kernel.sum_scaled_rows(x, down.data(), sum.data());
-      CHECK(same_bits(dot.data(), expected_dot.data(), dot.bytes()));
-      CHECK(same_bits(sum.data(), expected_sum.data(), sum.bytes()));
-    });
-  }
-}
-
 TEST_CASE("a dot product of known rows is the sum of their products") {
   const float x[6] = {1.0f, -2.0f, 4.0f, 0.5f, 8.0f, -1.0f}, a[3] = {2.0f, 3.0f, -1.0f};
   float y[2];
