@@ -1,5 +1,8 @@
 #include "converter/compare.h"
 
+#include <filesystem>
+#include <utility>
+
 #include "converter/graph/convert_error.h"
 #include "converter/import_source.h"
 #include "converter/measure.h"
@@ -9,15 +12,25 @@ namespace heed {
 
 namespace {
 
-/// What the source leaves open has the sizes that its entry point was made with.
-onnx::ImportOptions import_options(const Model& model, const std::string& entry_point,
+void add_input_shapes(const Model& model, const char* entry_point,
+                      std::map<std::string, graph::Shape>* shapes) {
+  heed_tensor input{};
+  for (int32_t i = 0; heed_model_input(model.get(), entry_point, i, &input) == HEED_OK; ++i)
+    (*shapes)[input.name] = graph::Shape(input.dims, input.dims + input.rank);
+}
+
+/// What the source leaves open has the sizes that its entry point was made with; a folder's, those
+/// of all.
+onnx::ImportOptions import_options(const Model& model, const ConvertSource& source,
                                    const CompareOptions& given) {
   onnx::ImportOptions options;
   options.constants = given.constants;
-  heed_tensor input{};
-  for (int32_t i = 0;
-       heed_model_input(model.get(), entry_point.c_str(), i, &input) == HEED_OK; ++i)
-    options.shapes[input.name] = graph::Shape(input.dims, input.dims + input.rank);
+  heed_entry_point entry{};
+  if (!std::filesystem::is_directory(source.path))
+    add_input_shapes(model, source.entry_point.c_str(), &options.shapes);
+  else
+    for (int32_t i = 0; heed_model_entry_point(model.get(), i, &entry) == HEED_OK; ++i)
+      add_input_shapes(model, entry.name, &options.shapes);
   return options;
 }
 
@@ -29,20 +42,19 @@ CompareReport compare(const std::vector<ConvertSource>& sources, const std::stri
   Diagnostic diagnostic;
   if (model.open(heed_path.c_str(), &diagnostic) != Status::ok)
     throw ConvertError(diagnostic.text(), "file '" + heed_path + "'");
-  std::vector<graph::Graph> graphs;
-  for (const ConvertSource& source : sources) {
-    const onnx::ImportOptions sizes = import_options(model, source.entry_point, options);
-    graphs.push_back(import_source(source, sizes).graph);
-  }
+  std::vector<ImportedSource> parts;
+  for (const ConvertSource& source : sources)
+    for (ImportedSource& part : import_source(source, import_options(model, source, options)))
+      parts.push_back(std::move(part));
   CompareReport report;
   report.random_inputs = options.samples.empty();
   std::vector<MeasuredEntry> entries;
-  for (size_t i = 0; i < sources.size(); ++i) {
+  for (const ImportedSource& part : parts) {
     std::string digest;
-    entries.push_back({&graphs[i], sources[i].entry_point,
+    entries.push_back({&part.graph, part.entry_point,
                        report.random_inputs
-                           ? random_inputs(graphs[i], options.seed, options.random_samples)
-                           : load_inputs(graphs[i], options.samples, &digest)});
+                           ? random_inputs(part.graph, options.seed, options.random_samples)
+                           : load_inputs(part.graph, options.samples, &digest)});
     report.samples += static_cast<int32_t>(entries.back().samples.size());
   }
   Measurement measured = measure(model.get(), entries);

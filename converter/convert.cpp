@@ -90,26 +90,25 @@ std::string recipe(const ConvertOptions& options) {
   return text;
 }
 
-std::string joined(const std::vector<Part>& parts, std::string (*text)(const Part&)) {
-  std::string all;
-  for (const Part& part : parts) {
-    if (!all.empty()) all += " ";
-    all += text(part);
-  }
-  return all;
-}
-
 void describe_source(const std::vector<Part>& parts, const ConvertOptions& options,
                      fb::ProvenanceT* provenance) {
   provenance->producer = std::string("heed ") + heed_version();
-  provenance->source_name = joined(parts, [](const Part& part) {
-    return std::filesystem::path(part.source.path).filename().string();
-  });
-  provenance->source_sha256 =
-      joined(parts, [](const Part& part) { return file_sha256(part.source.path); });
   provenance->recipe = recipe(options);
-  for (const Part& part : parts)
-    provenance->source_bytes += std::filesystem::file_size(part.source.path);
+  const auto append = [](std::string& list, const std::string& item) {
+    if (!list.empty()) list += " ";
+    list += item;
+  };
+  std::set<std::string> sources, files;  // entry points of one folder share them
+  for (const Part& part : parts) {
+    if (!sources.insert(part.source.path).second) continue;
+    std::filesystem::path path(part.source.path);
+    append(provenance->source_name,
+           (path.has_filename() ? path : path.parent_path()).filename().string());
+    for (const std::string& file : part.imported.files) {
+      append(provenance->source_sha256, file_sha256(file));
+      provenance->source_bytes += std::filesystem::file_size(file);
+    }
+  }
 }
 
 void check_options(const std::vector<ConvertSource>& sources, const ConvertOptions& options) {
@@ -183,14 +182,26 @@ void describe_parts(const std::vector<Part>& parts, const FileModel& file, Conve
 
 // --- steps -------------------------------------------------------------------------------------
 
-Part import_and_fuse(const ConvertSource& source, const ConvertOptions& options, bool shared) {
-  Part part;
-  part.source = source;
-  part.imported = import_source(
-      source, {options.shapes, options.dims, options.constants, shared});
-  part.fused = part.imported.graph;
-  passes::run_passes(part.fused, part.passes);
-  return part;
+void import_and_fuse(const ConvertSource& source, const ConvertOptions& options, bool shared,
+                     std::vector<Part>* parts) {
+  for (ImportedSource& imported :
+       import_source(source, {options.shapes, options.dims, options.constants, shared})) {
+    Part part;
+    part.source = {source.path, imported.entry_point};
+    part.imported = std::move(imported);
+    part.fused = part.imported.graph;
+    passes::run_passes(part.fused, part.passes);
+    parts->push_back(std::move(part));
+  }
+}
+
+/// The user's word, else what a source says of itself.
+std::unique_ptr<fb::TaskT> choose_task(const std::vector<Part>& parts,
+                                       const ConvertOptions& options) {
+  if (!options.task_json.empty()) return read_task(options.task_json, options.task_folder);
+  for (const Part& part : parts)
+    if (part.imported.task != nullptr) return std::make_unique<fb::TaskT>(*part.imported.task);
+  return nullptr;
 }
 
 /// A name that no source has is a slip.
@@ -373,8 +384,7 @@ FileModel lower_within_budget(std::vector<Part>& parts, const ConvertOptions& op
     report->random_inputs = options.samples.empty();
     describe_parts(parts, file, report);
     plan_all(file, report);
-    if (!options.task_json.empty())
-      file.model.task = read_task(options.task_json, options.task_folder);
+    file.model.task = choose_task(parts, options);
     measure_all(parts, serialize(file), report);
     note_accuracy(*report, file.model.provenance.get());
     if (options.min_snr_db <= 0 || !report->measured) return file;
@@ -396,7 +406,7 @@ ConvertReport convert(const std::vector<ConvertSource>& sources, const ConvertOp
   check_options(sources, options);
   std::vector<Part> parts;
   for (const ConvertSource& source : sources)
-    parts.push_back(import_and_fuse(source, options, sources.size() > 1));
+    import_and_fuse(source, options, sources.size() > 1, &parts);
   check_names(parts, options);
   check_patterns(parts, options);
 

@@ -16,7 +16,7 @@ namespace heed {
 
 /// One source model and the name of the entry point it becomes.
 struct ConvertSource {
-  std::string path;                 // an ONNX file
+  std::string path;                 // an ONNX file, or the folder of a published checkpoint
   std::string entry_point = "main";
 };
 

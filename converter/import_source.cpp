@@ -1,20 +1,67 @@
 #include "converter/import_source.h"
 
+#include <filesystem>
 #include <utility>
 
+#include "converter/graph/convert_error.h"
 #include "converter/graph/fold_constants.h"
+#include "converter/safetensors/checkpoint_folder.h"
+#include "models/families/family.h"
 
 namespace heed {
+namespace {
 
-ImportedSource import_source(const ConvertSource& source, const onnx::ImportOptions& options) {
+ImportedSource import_onnx(const ConvertSource& source, const onnx::ImportOptions& options) {
   onnx::ImportedModel model = onnx::import_onnx_file(source.path, options);
   ImportedSource result;
+  result.entry_point = source.entry_point;
   result.graph = std::move(model.graph);
-  result.nodes = static_cast<int32_t>(result.graph.order().size());
   result.notes = std::move(model.notes);
   result.names = std::move(model.names);
-  graph::fold_constants(result.graph);
+  result.files = {source.path};
   return result;
+}
+
+/// What a recipe makes of a checkpoint's folder.
+std::vector<ImportedSource> import_folder(const ConvertSource& source,
+                                          const onnx::ImportOptions& options) {
+  if (!options.constants.empty())
+    throw ConvertError("a folder's inputs are those of its recipe: none can be made a constant",
+                       "folder '" + source.path + "'");
+  safetensors::CheckpointFolder folder(source.path);
+  families::Recipe recipe(folder, {options.dims, options.shapes});
+  families::build_family(recipe);
+  std::vector<ImportedSource> results;
+  for (families::RecipeEntry& entry : recipe.entries) {
+    ImportedSource result;
+    result.entry_point = recipe.entries.size() == 1 ? source.entry_point : entry.name;
+    result.graph = entry.net.finish();
+    result.graph.name = result.entry_point;
+    for (const graph::ValueId input : result.graph.inputs)
+      result.names.inputs.push_back(result.graph.value(input).name);
+    result.names.dims = recipe.dims;
+    if (results.empty()) result.notes = recipe.notes;
+    result.files = folder.files_read();
+    result.task = recipe.task;
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+}  // namespace
+
+std::vector<ImportedSource> import_source(const ConvertSource& source,
+                                          const onnx::ImportOptions& options) {
+  std::vector<ImportedSource> results;
+  if (std::filesystem::is_directory(source.path))
+    results = import_folder(source, options);
+  else
+    results.push_back(import_onnx(source, options));
+  for (ImportedSource& result : results) {
+    result.nodes = static_cast<int32_t>(result.graph.order().size());
+    graph::fold_constants(result.graph);
+  }
+  return results;
 }
 
 }  // namespace heed

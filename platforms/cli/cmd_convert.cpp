@@ -36,6 +36,15 @@ std::vector<int64_t> parse_shape(const std::string& text) {
   return dims;
 }
 
+/// model.onnx -> model.heed; of a folder, whose name may hold dots, folder.heed.
+std::string output_beside(const std::string& source) {
+  std::filesystem::path path = std::filesystem::path(source).lexically_normal();
+  if (!std::filesystem::is_directory(path)) return path.replace_extension(".heed").string();
+  if (!path.has_filename()) path = path.parent_path();
+  path = std::filesystem::absolute(path).lexically_normal();
+  return path.string() + ".heed";
+}
+
 void convert_command(ConvertArguments arguments) {
   ConvertOptions& options = arguments.options;
   for (const std::string& text : arguments.shapes) {
@@ -69,7 +78,7 @@ void convert_command(ConvertArguments arguments) {
       sources.push_back({text.substr(at + 1), text.substr(0, at)});
   }
   if (options.output.empty() && !options.dry_run)
-    options.output = std::filesystem::path(sources[0].path).replace_extension(".heed").string();
+    options.output = output_beside(sources[0].path);
   try {
     const ConvertReport report = convert(sources, options);
     if (!arguments.report.empty()) write_text(arguments.report, report_json(report));
@@ -89,8 +98,8 @@ void add_convert(CLI::App& program) {
       program.add_subcommand("convert", "Convert a trained ONNX model to an int8 .heed file");
   command
       ->add_option("model", arguments->sources,
-                   "ONNX file; several as ENTRY=FILE become entry points of one model "
-                   "(encode=enc.onnx decode=dec.onnx)")
+                   "ONNX file, or folder of a Hugging Face checkpoint; several as ENTRY=FILE "
+                   "become entry points of one model (encode=enc.onnx decode=dec.onnx)")
       ->required();
   command->add_option("-o,--output", arguments->options.output,
                       "The .heed file (default: beside the source)");

@@ -1,0 +1,152 @@
+// Recipes against transformers: tiny checkpoints with weights from a formula
+// (tests/golden/families).
+
+#include <catch2/catch_test_macros.hpp>
+#include <cmath>
+#include <fstream>
+
+#include "converter/convert.h"
+#include "converter/graph/convert_error.h"
+#include "converter/graph/evaluate.h"
+#include "converter/import_source.h"
+#include "engine/heed.hpp"
+#include "models/families/family.h"
+#include "tests/support/family_golden.h"
+#include "tests/support/temporary_folder.h"
+
+namespace {
+
+using heed::test::FamilyGolden;
+using heed::test::GoldenValue;
+using heed::test::TemporaryFolder;
+
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  REQUIRE(a.size() == b.size());
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i)
+    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  return largest;
+}
+
+/// What the recipe's float graph makes of the golden input.
+void check_float_graph(const FamilyGolden& golden, const std::string& folder) {
+  const auto parts = heed::import_source({folder, "main"}, {{}, golden.dims, {}, false});
+  REQUIRE(parts.size() == 1);
+  const heed::graph::Graph& graph = parts[0].graph;
+  REQUIRE(graph.inputs.size() == golden.inputs.size());
+  std::map<heed::graph::ValueId, heed::graph::Constant> inputs;
+  for (const heed::graph::ValueId id : graph.inputs)
+    for (const GoldenValue& input : golden.inputs)
+      if (graph.value(id).name == input.name)
+        inputs[id] = input.integers.empty()
+                         ? heed::graph::float_constant(input.shape, input.floats)
+                         : heed::graph::int_constant(input.shape, input.integers);
+  const auto outputs = heed::graph::Evaluator(graph).run(inputs);
+  REQUIRE(outputs.size() == golden.outputs.size());
+  for (const GoldenValue& output : golden.outputs)
+    for (const auto& [id, value] : outputs)
+      if (graph.value(id).name == output.name) {
+        CHECK(value.shape == output.shape);
+        CHECK(largest_difference(value.f32, output.floats) < 1e-4);
+      }
+}
+
+/// The same through a written file and the engine.
+void check_engine(const FamilyGolden& golden, const std::string& file, double bound) {
+  heed::Model model;
+  heed::Diagnostic diagnostic;
+  REQUIRE(model.open(file.c_str(), &diagnostic) == heed::Status::ok);
+  heed_session* session = nullptr;
+  REQUIRE(heed_session_create(model.get(), nullptr, nullptr, 0, &session, nullptr) == HEED_OK);
+  heed_tensor tensor{};
+  for (const GoldenValue& input : golden.inputs) {
+    REQUIRE(heed_session_input(session, "main", input.name.c_str(), &tensor) == HEED_OK);
+    const void* from = input.integers.empty() ? static_cast<const void*>(input.floats.data())
+                                              : static_cast<const void*>(input.integers.data());
+    std::memcpy(tensor.data, from, tensor.bytes);
+  }
+  REQUIRE(heed_session_run(session, "main", nullptr) == HEED_OK);
+  for (const GoldenValue& output : golden.outputs) {
+    REQUIRE(heed_session_output(session, "main", output.name.c_str(), &tensor) == HEED_OK);
+    const float* values = static_cast<const float*>(tensor.data);
+    CHECK(largest_difference({values, values + tensor.bytes / 4}, output.floats) < bound);
+  }
+  heed_session_destroy(session);
+}
+
+void check_family(const std::string& name) {
+  const FamilyGolden golden = heed::test::read_family_golden(name);
+  TemporaryFolder folder;
+  golden.write_folder(folder.path().string());
+  check_float_graph(golden, folder.path().string());
+  heed::ConvertOptions options;
+  options.dims = golden.dims;
+  options.output = folder.file("float.heed");
+  options.keep_float = {"*"};
+  heed::convert(folder.path().string(), options);
+  check_engine(golden, options.output, 1e-4);
+}
+
+std::string refusal(const std::string& folder, const heed::ConvertOptions& options = {}) {
+  heed::ConvertOptions dry = options;
+  dry.dry_run = true;
+  try {
+    heed::convert(folder, dry);
+  } catch (const heed::ConvertError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a BERT classifier's folder gives transformers' logits") { check_family("bert"); }
+TEST_CASE("a sentence-transformers folder gives normalised means") { check_family("sentence"); }
+TEST_CASE("a DistilBERT classifier's folder gives transformers' logits") {
+  check_family("distilbert");
+}
+TEST_CASE("a ViT folder gives transformers' logits") { check_family("vit"); }
+TEST_CASE("a DeiT folder with two heads gives transformers' logits") { check_family("deit"); }
+
+TEST_CASE("a folder that is not as its config says is refused in one sentence") {
+  FamilyGolden golden = heed::test::read_family_golden("vit");
+  TemporaryFolder folder;
+  const std::string path = folder.path().string();
+  CHECK(refusal(path).find("holds no config.json") != std::string::npos);
+
+  golden.files["config.json"] = R"({"model_type": "perceptron"})";
+  golden.write_folder(path);
+  for (const heed::families::Family& family : heed::families::families())
+    CHECK(refusal(path).find(family.model_type) != std::string::npos);
+
+  golden = heed::test::read_family_golden("vit");
+  golden.tensors.pop_back();
+  golden.write_folder(path);
+  CHECK(
+      refusal(path).find("tensor 'vit.layernorm.weight' is missing; the model needs it as [32]") !=
+      std::string::npos);
+
+  golden = heed::test::read_family_golden("vit");
+  for (GoldenValue& tensor : golden.tensors)
+    if (tensor.name == "vit.layernorm.weight") tensor.shape = {4, 8};
+  golden.write_folder(path);
+  CHECK(refusal(path).find("tensor 'vit.layernorm.weight' is [4,8]; the model needs it as [32]") !=
+        std::string::npos);
+
+  golden.files["config.json"].replace(golden.files["config.json"].find("\"hidden_size\": 32"), 17,
+                                      "\"hidden_size\": -2");
+  golden.write_folder(path);
+  CHECK(refusal(path).find("'hidden_size' must be a whole number above zero") != std::string::npos);
+}
+
+TEST_CASE("a sequence longer than the positions and an unknown dimension are refused") {
+  const FamilyGolden golden = heed::test::read_family_golden("bert");
+  TemporaryFolder folder;
+  golden.write_folder(folder.path().string());
+  heed::ConvertOptions options;
+  options.dims = {{"sequence_length", 25}};
+  CHECK(refusal(folder.path().string(), options).find("between 1 and 24, not 25") !=
+        std::string::npos);
+  options.dims = {{"length", 8}};
+  CHECK(refusal(folder.path().string(), options).find("'length'") != std::string::npos);
+}

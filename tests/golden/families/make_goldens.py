@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Writes <case>.txt beside itself: tiny checkpoints whose weights come from a formula, and what
+transformers makes of an input. tests/support/family_golden.h reads them and makes the same weights.
+
+    make_goldens.py [case ..]      # all without an argument; needs torch and transformers
+
+A file's lines:
+    file NAME TEXT                 # a file of the checkpoint's folder, JSON on one line
+    tensor NAME SHAPE              # weights by the formula below; SHAPE is like 64x32
+    dim NAME SIZE                  # for --dim
+    input NAME TYPE SHAPE VALUES   # TYPE i64: numbers; f32: the word formula
+    output NAME SHAPE VALUES
+"""
+import json
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+import torch
+import transformers
+from safetensors.numpy import load_file, save_file
+
+HERE = pathlib.Path(__file__).parent
+
+
+def formula(name, shape):
+    """Pseudo-random numbers in [-1, 1) from a name and an index: FNV-1a, then a finaliser."""
+    seed = 2166136261
+    for byte in name.encode():
+        seed = (seed ^ byte) * 16777619 & 0xFFFFFFFF
+    count = int(np.prod(shape)) if len(shape) else 1
+    h = (np.uint32(seed) ^ (np.arange(count, dtype=np.uint32) * np.uint32(0x9E3779B1)))
+    h ^= h >> np.uint32(16)
+    h *= np.uint32(0x85EBCA6B)
+    h ^= h >> np.uint32(13)
+    h *= np.uint32(0xC2B2AE35)
+    h ^= h >> np.uint32(16)
+    v = (h >> np.uint32(8)).astype(np.float32) * np.float32(2.0 ** -23) - np.float32(1)
+    return v.reshape(shape)
+
+
+def weight(name, shape):
+    """Matrices spread their input's size; one-dimensional weights are about 1 (they are norms')."""
+    v = formula(name, shape)
+    if len(shape) >= 2:
+        return v * np.float32(0.125)
+    return v * np.float32(0.25) + np.float32(1 if name.endswith("weight") else 0)
+
+
+def numbers(values):
+    return " ".join(f"{float(v):.8g}" for v in np.asarray(values).ravel())
+
+
+def shape_text(shape):
+    return "x".join(str(d) for d in shape) if len(shape) else "scalar"
+
+
+def write(case, model, inputs, outputs, dims=None, files=None):
+    """inputs: name -> int64 array, or the shape of formula floats; outputs: name -> what the model's
+    result is asked for."""
+    # Names and shapes as save_pretrained writes them: those of published files.
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder)
+        model.save_pretrained(folder)
+        config = json.loads((path / "config.json").read_text())
+        shapes = {n: v.shape for n, v in load_file(path / "model.safetensors").items()}
+        weights = {n: weight(n, shape) for n, shape in shapes.items()}
+        save_file(weights, path / "model.safetensors", metadata={"format": "pt"})
+        model = type(model).from_pretrained(folder).eval()
+    lines = [f"file config.json {json.dumps(config, sort_keys=True)}"]
+    lines += [f"file {name} {json.dumps(text)}" for name, text in (files or {}).items()]
+    lines += [f"tensor {name} {shape_text(v.shape)}" for name, v in sorted(weights.items())]
+    lines += [f"dim {name} {size}" for name, size in (dims or {}).items()]
+    given = {}
+    for name, value in inputs.items():
+        if isinstance(value, np.ndarray):
+            lines.append(f"input {name} i64 {shape_text(value.shape)} "
+                         + " ".join(str(v) for v in value.ravel()))
+            given[name] = torch.from_numpy(value)
+        else:
+            lines.append(f"input {name} f32 {shape_text(value)} formula")
+            given[name] = torch.from_numpy(formula(name, value).copy())
+    with torch.no_grad():
+        result = model(**given)
+    for name, read in outputs.items():
+        value = read(result, given).float().numpy()
+        lines.append(f"output {name} {shape_text(value.shape)} {numbers(value)}")
+    (HERE / f"{case}.txt").write_text("\n".join(lines) + "\n")
+    print(case, "written")
+
+
+def token_inputs(length, held, vocabulary):
+    ids = (np.arange(length, dtype=np.int64) * 37 + 11) % vocabulary
+    mask = (np.arange(length) < held).astype(np.int64)
+    return {"input_ids": (ids * mask)[None], "attention_mask": mask[None]}
+
+
+def bert():
+    config = transformers.BertConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        vocab_size=60, max_position_embeddings=24, num_labels=3)
+    inputs = token_inputs(16, 11, 60)
+    inputs["token_type_ids"] = (np.arange(16, dtype=np.int64) // 6 % 2)[None]
+    write("bert", transformers.BertForSequenceClassification(config), inputs,
+          {"logits": lambda r, g: r.logits}, {"sequence_length": 16})
+
+
+def sentence():
+    config = transformers.BertConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        vocab_size=60, max_position_embeddings=24)
+
+    def embedding(result, given):
+        mask = given["attention_mask"][..., None].float()
+        mean = (result.last_hidden_state * mask).sum(1) / mask.sum(1)
+        return torch.nn.functional.normalize(mean, dim=1)
+    write("sentence", transformers.BertModel(config), token_inputs(16, 11, 60),
+          {"sentence_embedding": embedding}, {"sequence_length": 16},
+          {"modules.json": [{"type": "sentence_transformers.models.Transformer"},
+                            {"type": "sentence_transformers.models.Pooling"},
+                            {"type": "sentence_transformers.models.Normalize"}],
+           "1_Pooling/config.json": {"pooling_mode_mean_tokens": True}})
+
+
+def distilbert():
+    config = transformers.DistilBertConfig(
+        dim=32, hidden_dim=64, n_layers=2, n_heads=4, vocab_size=60, max_position_embeddings=24)
+    write("distilbert", transformers.DistilBertForSequenceClassification(config),
+          token_inputs(16, 11, 60), {"logits": lambda r, g: r.logits}, {"sequence_length": 16})
+
+
+def vit():
+    config = transformers.ViTConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        image_size=24, patch_size=8, num_labels=4)
+    write("vit", transformers.ViTForImageClassification(config), {"pixel_values": (1, 3, 24, 24)},
+          {"logits": lambda r, g: r.logits}, files={"preprocessor_config.json": {
+              "size": {"height": 24, "width": 24}, "image_mean": [0.5, 0.5, 0.5],
+              "image_std": [0.5, 0.5, 0.5]}})
+
+
+def deit():
+    config = transformers.DeiTConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        image_size=24, patch_size=8, num_labels=4)
+    write("deit", transformers.DeiTForImageClassificationWithTeacher(config),
+          {"pixel_values": (1, 3, 24, 24)}, {"logits": lambda r, g: r.logits})
+
+
+CASES = [bert, sentence, distilbert, vit, deit]
+
+if __name__ == "__main__":
+    wanted = set(sys.argv[1:])
+    for make in CASES:
+        if not wanted or make.__name__ in wanted:
+            make()

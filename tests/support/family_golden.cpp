@@ -1,0 +1,120 @@
+#include "tests/support/family_golden.h"
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+namespace heed::test {
+namespace {
+
+/// The script's formula(): numbers in [-1, 1) from a name and an index.
+std::vector<float> formula(const std::string& name, size_t count) {
+  uint32_t seed = 2166136261u;
+  for (const char c : name) seed = (seed ^ static_cast<uint8_t>(c)) * 16777619u;
+  std::vector<float> values(count);
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t h = seed ^ (static_cast<uint32_t>(i) * 0x9E3779B1u);
+    h ^= h >> 16;
+    h *= 0x85EBCA6Bu;
+    h ^= h >> 13;
+    h *= 0xC2B2AE35u;
+    h ^= h >> 16;
+    values[i] = static_cast<float>(h >> 8) * 0x1p-23f - 1.0f;
+  }
+  return values;
+}
+
+size_t elements(const std::vector<int64_t>& shape) {
+  size_t count = 1;
+  for (const int64_t dim : shape) count *= static_cast<size_t>(dim);
+  return count;
+}
+
+std::vector<float> weight(const std::string& name, const std::vector<int64_t>& shape) {
+  std::vector<float> values = formula(name, elements(shape));
+  const bool ends = name.size() >= 6 && name.compare(name.size() - 6, 6, "weight") == 0;
+  for (float& v : values) v = shape.size() >= 2 ? v * 0.125f : v * 0.25f + (ends ? 1.0f : 0.0f);
+  return values;
+}
+
+std::vector<int64_t> read_shape(const std::string& text) {
+  std::vector<int64_t> shape;
+  std::istringstream in(text == "scalar" ? "" : text);
+  for (std::string dim; std::getline(in, dim, 'x');) shape.push_back(std::stoll(dim));
+  return shape;
+}
+
+void read_line(const std::string& line, FamilyGolden* golden) {
+  std::istringstream in(line);
+  std::string kind, name, word;
+  in >> kind >> name;
+  if (kind == "file") {
+    std::getline(in >> std::ws, golden->files[name]);
+    return;
+  }
+  if (kind == "dim") {
+    in >> golden->dims[name];
+    return;
+  }
+  GoldenValue value;
+  value.name = name;
+  std::string type = "f32";
+  if (kind == "input") in >> type;
+  in >> word;
+  value.shape = read_shape(word);
+  if (kind == "tensor") {
+    value.floats = weight(name, value.shape);
+    golden->tensors.push_back(value);
+    return;
+  }
+  if (type == "i64")
+    for (int64_t v; in >> v;) value.integers.push_back(v);
+  else if (kind == "input")
+    value.floats = formula(name, elements(value.shape));
+  else
+    for (float v; in >> v;) value.floats.push_back(v);
+  (kind == "input" ? golden->inputs : golden->outputs).push_back(value);
+}
+
+}  // namespace
+
+FamilyGolden read_family_golden(const std::string& name) {
+  const std::string path = std::string(HEED_SOURCE_DIR) + "/tests/golden/families/" + name + ".txt";
+  std::ifstream in(path);
+  FamilyGolden golden;
+  for (std::string line; std::getline(in, line);) read_line(line, &golden);
+  if (golden.outputs.empty()) throw std::runtime_error("no golden outputs in " + path);
+  return golden;
+}
+
+void write_safetensors(const std::string& path, const std::vector<GoldenValue>& tensors) {
+  std::string header = "{", data;
+  for (const GoldenValue& tensor : tensors) {
+    if (header.size() > 1) header += ',';
+    header += '"' + tensor.name + "\":{\"dtype\":\"F32\",\"shape\":[";
+    for (size_t i = 0; i < tensor.shape.size(); ++i)
+      header += (i == 0 ? "" : ",") + std::to_string(tensor.shape[i]);
+    header += "],\"data_offsets\":[" + std::to_string(data.size()) + ",";
+    data.append(reinterpret_cast<const char*>(tensor.floats.data()), tensor.floats.size() * 4);
+    header += std::to_string(data.size()) + "]}";
+  }
+  header += '}';
+  const uint64_t size = header.size();
+  std::ofstream out(path, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(&size), sizeof size);
+  out << header << data;
+  if (!out) throw std::runtime_error("cannot write " + path);
+}
+
+void FamilyGolden::write_folder(const std::string& folder) const {
+  for (const auto& [name, text] : files) {
+    const std::filesystem::path path = std::filesystem::path(folder) / name;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+  }
+  write_safetensors(folder + "/model.safetensors", tensors);
+}
+
+}  // namespace heed::test

@@ -1,0 +1,35 @@
+#pragma once
+// A tiny checkpoint whose weights come from a formula, with what transformers makes of an input:
+// tests/golden/families/<case>.txt, written by make_goldens.py there.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace heed::test {
+
+struct GoldenValue {
+  std::string name;
+  std::vector<int64_t> shape;
+  std::vector<float> floats;  // one of these is filled
+  std::vector<int64_t> integers;
+};
+
+struct FamilyGolden {
+  std::map<std::string, std::string> files;  // name -> text
+  std::vector<GoldenValue> tensors;          // weights, made
+  std::map<std::string, int64_t> dims;
+  std::vector<GoldenValue> inputs, outputs;
+
+  /// A folder as published: the files and model.safetensors.
+  void write_folder(const std::string& folder) const;
+};
+
+/// Throws std::runtime_error where the file cannot be read.
+FamilyGolden read_family_golden(const std::string& name);
+
+/// Writes a .safetensors file of float32 tensors.
+void write_safetensors(const std::string& path, const std::vector<GoldenValue>& tensors);
+
+}  // namespace heed::test
