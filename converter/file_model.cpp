@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "converter/graph/convert_error.h"
+
 namespace heed {
 namespace {
 
@@ -51,6 +53,21 @@ int32_t FileModel::add_q8(const std::string& name, const Dims& shape, uint32_t g
   const int32_t index = add(name, DataType::q8_rows, fb::Storage::arena, shape);
   tensor(index).group = group;
   tensor(index).halo = halo;
+  return index;
+}
+
+int32_t FileModel::add_state(const std::string& name, DataType type, const Dims& shape,
+                             uint32_t group) {
+  for (size_t i = 0; i < model.tensors.size(); ++i) {
+    const fb::TensorT& known = *model.tensors[i];
+    if (known.storage != fb::Storage::state || known.name != name) continue;
+    if (known.dtype != type || known.shape != shape || known.group != group)
+      throw ConvertError("two entry points disagree about its type or shape",
+                         "state '" + name + "'", "Keep all that reads it float or none of it");
+    return static_cast<int32_t>(i);
+  }
+  const int32_t index = add(name, type, fb::Storage::state, shape);
+  tensor(index).group = group;
   return index;
 }
 

@@ -22,6 +22,9 @@ class FileModel {
   /// A tensor of the arena; the plan gives it its offset.
   int32_t add_arena(const std::string& name, DataType type, const Dims& shape);
   int32_t add_q8(const std::string& name, const Dims& shape, uint32_t group, uint32_t halo);
+  /// A state tensor: the one of that name where an entry point has made it. Throws ConvertError
+  /// where that is of another type or shape.
+  int32_t add_state(const std::string& name, DataType type, const Dims& shape, uint32_t group);
   /// A constant with its bytes. Equal bytes are stored once, whatever their names.
   int32_t add_constant(const std::string& name, DataType type, const Dims& shape,
                        const void* bytes, size_t size);

@@ -104,7 +104,8 @@ void Lowering::lower_node(NodeId id) {
     }
   }
   const bool done = node.domain == kFusedDomain
-                        ? lower_patches(node) || lower_conv(node) || lower_pool(node)
+                        ? lower_state(node) || lower_rope(node) || lower_patches(node) ||
+                              lower_conv(node) || lower_pool(node)
                         : node.domain.empty() &&
                               (lower_unary(node) || lower_binary(node) || lower_move(node) ||
                                lower_matmul(node) || lower_reduce(node) ||

@@ -5,6 +5,7 @@
 
 #include "converter/graph/fused_ops.h"
 #include "converter/lowering.h"
+#include "engine/nodes/few_queries.h"
 
 namespace heed {
 namespace {
@@ -33,6 +34,10 @@ AttentionSizes sizes_of(const Node& node, const graph::Shape& q, const graph::Sh
   return s;
 }
 
+bool has_length(const Node& node) {
+  return node.inputs.size() > 4 && node.inputs[4] != kNoValue;
+}
+
 }  // namespace
 
 /// The mask as [1 or B, 1 or H, 1 or T, S].
@@ -50,7 +55,11 @@ int32_t Lowering::attention_mask(const Node& node, const Dims& scores) {
 }
 
 void Lowering::lower_attention(const Chain& chain) {
-  const Node& node = graph_.node(chain.core);
+  emit_attention(graph_.node(chain.core), epilogue_of(chain), chain_outputs(chain));
+}
+
+void Lowering::emit_attention(const Node& node, fb::EpilogueT epilogue,
+                              std::vector<int32_t> outputs) {
   const AttentionSizes sizes = sizes_of(node, shape(node.inputs[0]), shape(node.inputs[1]));
   fb::AttentionOptionsT options;
   options.batch = sizes.batch;
@@ -66,12 +75,12 @@ void Lowering::lower_attention(const Chain& chain) {
   options.q_column = u32(node.int_or("q_column", 0));
   options.k_column = u32(node.int_or("k_column", 0));
   options.v_column = u32(node.int_or("v_column", 0));
-  options.epilogue = std::make_unique<fb::EpilogueT>(epilogue_of(chain));
+  options.epilogue = std::make_unique<fb::EpilogueT>(std::move(epilogue));
   const int32_t mask =
       attention_mask(node, {options.batch, options.heads, options.queries, options.keys});
   std::vector<int32_t> inputs = {plain(node.inputs[0]), plain(node.inputs[1]),
                                  plain(node.inputs[2]), mask};
-  std::vector<int32_t> outputs = chain_outputs(chain);
+  if (has_length(node)) inputs.push_back(plain(node.inputs[4]));
   emit(node.name, std::move(options), std::move(inputs), std::move(outputs));
 }
 
@@ -111,10 +120,43 @@ std::vector<float> Lowering::hidden_keys(const Node& node, uint32_t queries, uin
   return mask;
 }
 
+/// What hides the keys that are not there yet, [T,S]: zeros, or large negative numbers where key s
+/// lies beyond the last that query t sees.
+int32_t Lowering::absent_keys(const Node& node, const Dims& scores) {
+  const uint32_t queries = scores[2], keys = scores[3];
+  const bool causal = node.int_or("causal", 0) != 0;
+  std::vector<float> first_without;  // the length below which t does not see s, less one
+  for (uint32_t t = 0; t < queries; ++t)
+    for (uint32_t s = 0; s < keys; ++s)
+      first_without.push_back(static_cast<float>(s + (causal ? queries - 1 - t : 0)));
+  const auto step = [&](const Dims& dims) { return scratch(node, "absent", DataType::f32, dims); };
+  const int32_t length = step({1});
+  emit(node.name, fb::CastOptionsT{}, {plain(node.inputs[4])}, {length});
+  const Dims plane = {queries, keys};
+  const int32_t limit = float_constant(node.name + ":keys", plane, first_without);
+  const auto constant = [&](float value) {
+    return float_constant(node.name + ":number", {}, {value});
+  };
+  // min(0, (length - 1 - limit) * 1e9)
+  int32_t mask = binary(node, fb::BinaryKind::sub, length, constant(1), step({1}));
+  mask = binary(node, fb::BinaryKind::sub, mask, limit, step(plane));
+  mask = binary(node, fb::BinaryKind::mul, mask, constant(1e9f), step(plane));
+  return binary(node, fb::BinaryKind::min, mask, constant(0), step(plane));
+}
+
 /// softmax(scale * q k^T + masks) v by matrix products in float32.
 void Lowering::lower_float_attention(const Node& node) {
   const AttentionSizes s = sizes_of(node, shape(node.inputs[0]), shape(node.inputs[1]));
   const uint32_t share = s.heads / s.kv_heads;
+  if (has_length(node) && int64_t{s.queries} * share <= kFewQueries) {
+    // The engine attends with so few queries in float32 itself.
+    emit_attention(node, {}, {make_plain(node.outputs[0]), -1, -1});
+    return;
+  }
+  if (has_length(node) && node.int_or("window", 0) != 0) {
+    unsupported(node, "a window over a cache is not computed in float32");
+    return;
+  }
   const auto column = [&](const char* key) { return u32(node.int_or(key, 0)); };
   const HeadsCut cut_q = {s.batch, s.kv_heads, share, s.head_width, column("q_column"), false};
   const HeadsCut cut_k = {s.batch, s.kv_heads, 1, s.head_width, column("k_column"), true};
@@ -137,7 +179,9 @@ void Lowering::lower_float_attention(const Node& node) {
   };
   const int32_t mask = attention_mask(node, scores_dims);
   if (mask >= 0) add_mask(mask);
-  if (node.int_or("causal", 0) != 0 || node.int_or("window", 0) != 0) {
+  if (has_length(node)) {
+    add_mask(absent_keys(node, scores_dims));
+  } else if (node.int_or("causal", 0) != 0 || node.int_or("window", 0) != 0) {
     add_mask(float_constant(node.name + ":hidden", {s.queries, s.keys},
                             hidden_keys(node, s.queries, s.keys)));
   }

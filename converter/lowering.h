@@ -100,6 +100,8 @@ class Lowering {
   void lower_linear(const Chain& chain);
   void lower_linear_per_batch(const Chain& chain);
   void lower_attention(const Chain& chain);
+  void emit_attention(const graph::Node& node, fb::EpilogueT epilogue,
+                      std::vector<int32_t> outputs);
   void lower_embedding(const Chain& chain);
   void lower_rows(const Chain& chain);
   bool keeps_int8_table(const Chain& chain) const;
@@ -116,6 +118,9 @@ class Lowering {
   int32_t attention_mask(const graph::Node& node, const Dims& scores);
   std::vector<int32_t> weight_operands(const graph::Node& node, const LayerPrecision& precision,
                                        int64_t window);
+  bool lower_state(const graph::Node& node);
+  bool lower_rope(const graph::Node& node);
+  int32_t absent_keys(const graph::Node& node, const Dims& scores);
   bool lower_patches(const graph::Node& node);
   bool lower_conv(const graph::Node& node);
   bool lower_pool(const graph::Node& node);

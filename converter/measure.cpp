@@ -102,6 +102,7 @@ class EntryMeasure {
   EntryMeasure& operator=(const EntryMeasure&) = delete;
 
   void run(const InputValues& inputs) {
+    heed_session_reset(session_);  // the float source begins with empty states, too
     Watch watch{model_, entry_.entry_point.c_str(), {}};
     heed_session_observe(session_, watch.entry_point, observe, &watch);
     for (size_t i = 0; i < inputs.size(); ++i) fill(entry_.source->inputs[i], inputs[i]);

@@ -9,6 +9,7 @@
 #include "ops/norm/norm.h"
 #include "ops/quantize/quantize.h"
 #include "ops/reduce/reduce.h"
+#include "ops/rope/rope.h"
 #include "ops/softmax/softmax.h"
 
 namespace heed {
@@ -36,6 +37,7 @@ KernelSet choose_kernels(IsaSet isa) {
   set.softmax = first_fit(softmax_kernels(), isa);
   set.elementwise = first_fit(elementwise_kernels(), isa);
   set.reduce = first_fit(reduce_kernels(), isa);
+  set.rope = first_fit(rope_kernels(), isa);
   return set;
 }
 

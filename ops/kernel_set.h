@@ -16,6 +16,7 @@ struct QuantizeKernel;
 struct SoftmaxKernel;
 struct ElementwiseKernel;
 struct ReduceKernel;
+struct RopeKernel;
 
 struct KernelSet {
   IsaSet isa;  // what it was chosen for
@@ -29,6 +30,7 @@ struct KernelSet {
   const SoftmaxKernel* softmax;
   const ElementwiseKernel* elementwise;
   const ReduceKernel* reduce;
+  const RopeKernel* rope;
 };
 
 /// Never leaves a member null: the last variant of every list is its reference.

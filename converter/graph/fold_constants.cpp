@@ -114,6 +114,7 @@ bool Folder::worth_folding(const OpCall& call) const {
 bool Folder::fold(NodeId id) {
   const Node& node = graph_.node(id);
   const OpRule& rule = *find_rule(node.domain, node.op);
+  if (rule.stateful) return false;
   OpCall call(node, graph_.opset);
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (node.inputs[i] == kNoValue) continue;

@@ -23,13 +23,25 @@
 // Pool        input x [B,spatial..,C]; output [B,spatial'..,C]; attributes kind "max" | "average",
 //             kernel, strides, pads as in Conv, count_padding (1: zeros count in an average)
 // Attention   inputs q [B,T,*], k [B,S,*], v [B,S,*], mask (absent or f32 broadcastable to
-//             [B,H,T,S], added to the scores); output [B,T,H*Dv]; attributes heads, kv_heads,
+//             [B,H,T,S], added to the scores), length (absent, or i64 of one element: only keys
+//             0 .. length-1 are there); output [B,T,H*Dv]; attributes heads, kv_heads,
 //             head_width, value_width, scale (float), causal, window, q_column, k_column, v_column
 //             (the first column of head 0 in a row: separate tensors or a merged one)
 // Norm        inputs x [..,N], gamma [N], beta [N] or absent; attributes kind "layer" | "rms",
 //             epsilon
 // Activation  input x; attribute activation as in Linear
 // Embedding   inputs table [V,N] (constant), ids [..]; output [..,N]
+// State       input left out; output [B,capacity,W]: a state of the model as it is when a run
+//             begins, zeros at first (and whenever it is evaluated alone); attributes state (its
+//             name, the same in every entry point), shape, head_width (what reads it as keys or
+//             values has heads so wide; 0: nothing does)
+// CacheAppend inputs cache [B,capacity,W], x [B,T,*], position (i64, one element); output: cache,
+//             its rows position .. position+T-1 being those of x; attributes state, x_column (the
+//             first of the W columns of x that are taken)
+// Rope        inputs x [B,T,*], angles [P,2*half] (a row's cosines, then its sines), position
+//             (absent: 0; i64, one element: that of row 0); output [B,T,heads*head_width]: heads
+//             beginning at x_column, turned as in ops/rope/rope.h; attributes heads, head_width,
+//             x_column, interleaved
 // Patches     input x [B,C,H,W]; attributes patch_h, patch_w; output [B, (H/ph)*(W/pw), C*ph*pw]:
 //             the rows that make a patch-embedding convolution a Linear
 namespace heed::graph {

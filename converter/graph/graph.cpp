@@ -196,6 +196,8 @@ void Graph::remove_dead() {
     open.push_back(from);
   };
   for (ValueId output : outputs) need(output);
+  for (const Node& kept : nodes_)  // what it writes lives on
+    if (kept.is("CacheAppend", "heed")) need(kept.outputs.at(0));
   while (!open.empty()) {
     const NodeId id = open.back();
     open.pop_back();

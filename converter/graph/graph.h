@@ -120,7 +120,7 @@ class Graph {
   void take_output(NodeId node, size_t index, ValueId value);
   /// Unlinks a node; its outputs lose their producer.
   void erase(NodeId node);
-  /// Erases every node none of whose outputs reaches a graph output.
+  /// Erases every node none of whose outputs reaches a graph output or a state.
   void remove_dead();
 
   bool is_output(ValueId value) const;

@@ -12,7 +12,7 @@ std::span<const std::span<const OpRule>> op_rules() {
   static const std::span<const OpRule> families[] = {
       unary_rules(),  binary_rules(), reduce_rules(), layout_rules(),    select_rules(),
       generate_rules(), matmul_rules(), conv_rules(), norm_rules(), attention_rules(),
-      contrib_rules(), fused_rules(),  channels_last_rules()};
+      contrib_rules(), fused_rules(),  channels_last_rules(), state_rules()};
   return families;
 }
 

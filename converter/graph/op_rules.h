@@ -18,6 +18,7 @@ struct OpRule {
   /// Fills the results; runs after infer and OpCall::allocate, with every operand's elements known.
   void (*evaluate)(OpCall& call);
   bool shape_only = false;  // needs the operands' shapes, not their elements (Shape, Size)
+  bool stateful = false;    // reads or writes what lives from run to run: never constant
 };
 
 /// Null where the op is unknown.

@@ -55,6 +55,28 @@ LayerPrecision of_attention(const Graph& graph, const Node& node, const Precisio
   return {true, 0, ""};
 }
 
+/// A cache whose keys or values are rows of heads: int8 with a scale for each head where everything
+/// that reads it is attention on int8.
+LayerPrecision of_state(const Graph& graph, const Node& node, const PrecisionRules& rules) {
+  if (named_by(rules.keep_float, graph, node)) return {false, 0, "kept by --keep-float"};
+  const int64_t width = node.int_or("head_width", 0);
+  if (width == 0 || width % 16 != 0) return {false, 0, "its heads are no multiple of 16 wide"};
+  std::vector<graph::ValueId> open = {node.outputs[0]};
+  while (!open.empty()) {
+    const graph::ValueId value = open.back();
+    open.pop_back();
+    for (const graph::NodeId id : graph.value(value).users) {
+      const Node& user = graph.node(id);
+      const bool attends = user.is("Attention", kFusedDomain);
+      if (user.is("CacheAppend", kFusedDomain))
+        open.push_back(user.outputs[0]);
+      else if (!attends || !of_attention(graph, user, rules).int8)
+        return {false, 0, "what reads it is float"};
+    }
+  }
+  return {true, static_cast<uint32_t>(width), ""};
+}
+
 LayerPrecision of_table(const Graph& graph, const Node& node, const PrecisionRules& rules) {
   const graph::Shape& table = *graph.value(node.inputs[0]).shape;
   if (named_by(rules.keep_float, graph, node)) return {false, 0, "kept by --keep-float"};
@@ -105,6 +127,8 @@ PrecisionPlan choose_precision(const Graph& graph, const PrecisionRules& rules) 
       plan[id] = of_table(graph, node, rules);
     else if (node.is("Attention", kFusedDomain))
       plan[id] = of_attention(graph, node, rules);
+    else if (node.is("State", kFusedDomain))
+      plan[id] = of_state(graph, node, rules);
     else if (adds_big_table(graph, node) && named_by(rules.keep_float, graph, node))
       plan[id] = {false, 0, "kept by --keep-float"};
   }

@@ -8,7 +8,7 @@ const NodeKind* node_kind(fb::OpOptions type) {
       &kBinaryNode,    &kSelectNode,    &kMatmulNode,     &kSoftmaxNode,   &kReduceNode,
       &kTransposeNode, &kSliceNode,     &kConcatNode,     &kGatherNode,    &kGatherElementsNode,
       &kPadNode,       &kExpandNode,    &kCastNode,       &kCopyNode,      &kCumsumNode,
-      &kConvNode,      &kPoolNode,      &kCacheAppendNode};
+      &kConvNode,      &kPoolNode,      &kCacheAppendNode, &kRopeNode};
   for (const NodeKind* kind : kKinds) {
     if (kind->type == type) return kind;
   }

@@ -121,6 +121,28 @@ ValueId Net::linear(ValueId x, ValueId weight, ValueId bias, const std::string& 
   return op("Linear", std::move(inputs), {{"activation", activation}}, name, kFusedDomain);
 }
 
+ValueId Net::linear(ValueId x, const std::vector<Part>& parts, const std::string& name) {
+  const int64_t inputs = size(x, -1);
+  std::vector<float> weights, biases;
+  bool biased = false;
+  for (const Part& part : parts) {
+    weight(part.prefix + ".weight", {part.outputs, inputs});
+    const std::vector<float>& w = checkpoint_.tensor(part.prefix + ".weight")->f32;
+    weights.insert(weights.end(), w.begin(), w.end());
+    if (checkpoint_.has(part.prefix + ".bias")) {
+      biased = true;
+      weight(part.prefix + ".bias", {part.outputs});
+      const std::vector<float>& b = checkpoint_.tensor(part.prefix + ".bias")->f32;
+      biases.insert(biases.end(), b.begin(), b.end());
+    }
+    biases.resize(weights.size() / static_cast<size_t>(inputs), 0.0f);
+  }
+  const auto outputs = static_cast<int64_t>(biases.size());
+  const ValueId w = floats(name + ".weight", {outputs, inputs}, std::move(weights));
+  return linear(x, w, biased ? floats(name + ".bias", {outputs}, std::move(biases)) : kNoValue,
+                name);
+}
+
 ValueId Net::layer_norm(ValueId x, const std::string& prefix, double epsilon) {
   const Shape width = {size(x, -1)};
   std::vector<ValueId> inputs = {x, weight(prefix + ".weight", width)};
@@ -164,11 +186,12 @@ ValueId Net::conv(ValueId x, const std::string& prefix, int64_t outputs,
 }
 
 ValueId Net::attention(ValueId q, ValueId k, ValueId v, const AttentionPlan& plan,
-                       const std::string& name, ValueId mask) {
+                       const std::string& name, ValueId mask, ValueId length) {
   const int64_t width = plan.head_width;
   const float scale = plan.scale != 0 ? plan.scale : 1.0f / std::sqrt(static_cast<float>(width));
   std::vector<ValueId> inputs = {q, k, v};
-  if (mask != kNoValue) inputs.push_back(mask);
+  if (mask != kNoValue || length != kNoValue) inputs.push_back(mask);
+  if (length != kNoValue) inputs.push_back(length);
   return op("Attention", std::move(inputs),
             {{"heads", plan.heads},
              {"kv_heads", plan.kv_heads == 0 ? plan.heads : plan.kv_heads},
@@ -177,10 +200,36 @@ ValueId Net::attention(ValueId q, ValueId k, ValueId v, const AttentionPlan& pla
              {"scale", scale},
              {"causal", int64_t{plan.causal}},
              {"window", plan.window},
-             {"q_column", int64_t{0}},
-             {"k_column", int64_t{0}},
-             {"v_column", int64_t{0}}},
+             {"q_column", plan.q_column},
+             {"k_column", plan.k_column},
+             {"v_column", plan.v_column}},
             name, kFusedDomain);
+}
+
+ValueId Net::rope(ValueId x, ValueId angles, ValueId position, const RopePlan& plan,
+                  const std::string& name) {
+  std::vector<ValueId> inputs = {x, angles};
+  if (position != kNoValue) inputs.push_back(position);
+  return op("Rope", std::move(inputs),
+            {{"heads", plan.heads},
+             {"head_width", plan.head_width},
+             {"x_column", plan.column},
+             {"interleaved", int64_t{plan.interleaved}}},
+            name, kFusedDomain);
+}
+
+ValueId Net::state(const std::string& name, Shape shape, int64_t head_width) {
+  graph::Attributes attributes = {{"state", name}, {"head_width", head_width}};
+  attributes["shape"] = std::move(shape);
+  const ValueId made = op("State", {kNoValue}, std::move(attributes), name, kFusedDomain);
+  graph_.value(made).name = unique(name + ".before");
+  return made;
+}
+
+ValueId Net::append(ValueId state, ValueId x, ValueId position, int64_t x_column) {
+  const std::string name = graph_.node(graph_.producer_id(state)).string_or("state", "state");
+  return op("CacheAppend", {state, x, position}, {{"state", name}, {"x_column", x_column}},
+            name + ".append", kFusedDomain);
 }
 
 ValueId Net::activation(ValueId x, const std::string& name) {

@@ -33,6 +33,15 @@ struct AttentionPlan {
   float scale = 0;          // 0: 1 / sqrt(head_width)
   bool causal = false;
   int64_t window = 0;
+  int64_t q_column = 0, k_column = 0, v_column = 0;  // of head 0 in a row
+};
+
+/// Rotary positions; see converter/graph/fused_ops.h.
+struct RopePlan {
+  int64_t heads = 1;
+  int64_t head_width = 0;
+  int64_t column = 0;        // of head 0 in a row of x
+  bool interleaved = false;  // pairs (2i, 2i+1); else (i, i + half)
 };
 
 /// A convolution's geometry over one or two spatial dimensions. Empty: ones, and zeros for pads.
@@ -64,6 +73,12 @@ class Net {
   /// fused_ops.h ("Relu", "GeluErf", ...), or "".
   ValueId linear(ValueId x, const std::string& prefix, int64_t outputs,
                  const std::string& activation = "");
+  /// Several layers of one input side by side: their outputs, row by row one after the other.
+  struct Part {
+    std::string prefix;
+    int64_t outputs;
+  };
+  ValueId linear(ValueId x, const std::vector<Part>& parts, const std::string& name);
   /// The same with weights at hand: weight [N,K], bias [N] or kNoValue.
   ValueId linear(ValueId x, ValueId weight, ValueId bias, const std::string& name,
                  const std::string& activation = "");
@@ -76,9 +91,13 @@ class Net {
                const std::vector<int64_t>& kernel, const ConvPlan& plan = {});
 
   // --- without weights
-  /// mask: absent, or f32 broadcastable to [B,heads,T,S], added to the scores.
+  /// mask: absent, or f32 broadcastable to [B,heads,T,S], added to the scores. length: absent, or
+  /// i64 [1]: how many of the keys are there.
   ValueId attention(ValueId q, ValueId k, ValueId v, const AttentionPlan& plan,
-                    const std::string& name, ValueId mask = kNoValue);
+                    const std::string& name, ValueId mask = kNoValue, ValueId length = kNoValue);
+  /// x [B,T,*] turned by rows of `angles` from `position` (i64 [1], absent: 0) on.
+  ValueId rope(ValueId x, ValueId angles, ValueId position, const RopePlan& plan,
+               const std::string& name);
   ValueId activation(ValueId x, const std::string& name);
   ValueId add(ValueId a, ValueId b) { return op("Add", {a, b}); }
   ValueId sub(ValueId a, ValueId b) { return op("Sub", {a, b}); }
@@ -96,6 +115,14 @@ class Net {
   /// 0 where an element of `mask` (i64, 1: keep) is 1 and a large negative number where it is 0:
   /// what attention adds to scores. [1,S] -> [1,1,1,S].
   ValueId key_mask(ValueId mask);
+
+  // --- what lives from run to run
+  /// The state of that name, [B,capacity,W], as it is when a run begins; entry points that name the
+  /// same share it. head_width: of the keys or values that attention reads from it; 0: none does.
+  ValueId state(const std::string& name, Shape shape, int64_t head_width);
+  /// Rows of x [B,T,*], W columns from x_column on, join a state from `position` (i64 [1]) on;
+  /// gives the state as it is then.
+  ValueId append(ValueId state, ValueId x, ValueId position, int64_t x_column = 0);
 
   /// Any op that converter/graph/rules knows; "" is ONNX's domain (opset 18), "heed" the fused
   /// ops. Gives the first of `outputs` results.

@@ -19,6 +19,7 @@ std::span<const OpRule> norm_rules();        // rules_norm.cpp: norms and softma
 std::span<const OpRule> attention_rules();   // rules_attention.cpp: ONNX's attention ops
 std::span<const OpRule> contrib_rules();     // rules_contrib.cpp: com.microsoft's other ops
 std::span<const OpRule> fused_rules();       // rules_fused.cpp: fused_ops.h
+std::span<const OpRule> state_rules();       // rules_state.cpp: its caches and positions
 std::span<const OpRule> channels_last_rules();  // rules_channels_last.cpp: its Conv and Pool
 
 }  // namespace heed::graph

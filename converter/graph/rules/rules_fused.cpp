@@ -171,6 +171,10 @@ void infer_attention(OpCall& call) {
     call.need(broadcast_shapes(call, call.shape(3), scores) == scores,
               "the mask is larger than the scores");
   }
+  if (call.has(4)) {
+    call.need_dtype(4, DType::i64);
+    call.need(call.elements(4) == 1, "the number of keys must be one integer");
+  }
   call.result(0, DType::f32, {call.dim(0, 0), call.dim(0, 1), s.heads * s.value_width});
 }
 
@@ -180,7 +184,9 @@ void evaluate_attention(OpCall& call) {
     return HeadView<const float>{call.f32(i).data() + column, call.dim(i, 1) * call.dim(i, 2),
                                  call.dim(i, 2), width};
   };
-  const int64_t row = s.heads * s.value_width, queries = call.dim(0, 1), keys = call.dim(1, 1);
+  const int64_t row = s.heads * s.value_width, queries = call.dim(0, 1);
+  const int64_t keys = call.has(4) ? call.i64(4)[0] : call.dim(1, 1);
+  call.need(keys >= 1 && keys <= call.dim(1, 1), "there are not so many keys");
   AttentionTask task{view(0, s.q_column, s.head_width),
                      view(1, s.k_column, s.head_width),
                      view(2, s.v_column, s.value_width),
@@ -196,7 +202,7 @@ void evaluate_attention(OpCall& call) {
   if (call.has(3)) {
     task.mask = call.f32(3).data();
     const std::vector<int64_t> steps =
-        broadcast_strides(call.shape(3), {task.batch, s.heads, queries, keys});
+        broadcast_strides(call.shape(3), {task.batch, s.heads, queries, call.dim(1, 1)});
     std::copy(steps.begin(), steps.end(), task.mask_step);
   }
   task.causal = call.node.int_or("causal", 0) != 0;
