@@ -1,5 +1,7 @@
 #include "models/task_info.h"
 
+#include <algorithm>
+
 #include "engine/model.h"
 
 namespace heed {
@@ -21,6 +23,23 @@ std::string task_kind(const heed_model& model) {
 bool output_is_probability(const heed_model& model) {
   const fb::Task* task = task_of(model);
   return task != nullptr && task->output_is_probability();
+}
+
+bool text_task(const heed_model& model) {
+  const fb::Task* task = task_of(model);
+  return task != nullptr && task->tokenizer() != nullptr;
+}
+
+size_t cache_capacity(const heed_model& model) {
+  size_t rows = 0;  // states of rank 3 are [batch, capacity, width]
+  for (const fb::Tensor* tensor : *model_table(model).tensors()) {
+    if (tensor->storage() != fb::Storage::state || tensor->shape() == nullptr ||
+        tensor->shape()->size() != 3)
+      continue;
+    const size_t held = tensor->shape()->Get(1);
+    rows = rows == 0 ? held : std::min(rows, held);
+  }
+  return rows;
 }
 
 bool audio_task(const heed_model& model, AudioTask* out) {

@@ -18,6 +18,11 @@ struct AudioTask {
 std::string task_kind(const heed_model& model);
 bool output_is_probability(const heed_model& model);
 
+/// Whether the task says how texts become tokens.
+bool text_task(const heed_model& model);
+/// Rows that the model's caches of keys and values hold; 0 where it has none.
+size_t cache_capacity(const heed_model& model);
+
 /// False when the task has no such constants.
 bool audio_task(const heed_model& model, AudioTask* out);
 bool image_task(const heed_model& model, ImagePreprocessConfig* out);

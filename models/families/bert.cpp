@@ -10,6 +10,7 @@
 
 #include "engine/schema/model_generated.h"
 #include "models/families/family.h"
+#include "models/families/tokenizer_files.h"
 
 namespace heed::families {
 namespace {
@@ -94,7 +95,9 @@ ValueId embed(Bert& b) {
 
 ValueId encode(Bert& b, ValueId x) {
   Net& net = b.net;
-  const ValueId hidden = net.key_mask(b.mask);
+  // The mask is ones, then zeros: so many keys are there, and the rest is neither read nor scaled.
+  const ValueId kept = net.sum(net.to_floats(b.mask), {1}, false);
+  const ValueId length = net.op("Cast", {kept}, {{"to", int64_t{7}}});
   const AttentionPlan plan{b.sizes.heads, b.sizes.width / b.sizes.heads};
   for (int64_t i = 0; i < b.sizes.layers; ++i) {
     const std::string layer = b.name(b.sizes.names.layer) + std::to_string(i) + ".";
@@ -105,7 +108,7 @@ ValueId encode(Bert& b, ValueId x) {
     const ValueId q = project(x, b.sizes.names.query, b.sizes.width);
     const ValueId k = project(x, b.sizes.names.key, b.sizes.width);
     const ValueId v = project(x, b.sizes.names.value, b.sizes.width);
-    const ValueId heads = net.attention(q, k, v, plan, layer + "attention", hidden);
+    const ValueId heads = net.attention(q, k, v, plan, layer + "attention", kNoValue, length);
     x = net.add(project(heads, b.sizes.names.attended, b.sizes.width), x);
     x = net.layer_norm(x, layer + b.sizes.names.attended_norm, b.sizes.epsilon);
     const ValueId wide = project(x, b.sizes.names.wide, b.sizes.inner, b.sizes.activation);
@@ -214,6 +217,7 @@ void build_bert(Recipe& recipe) {
     embed_sentence(b, x, modules);
   else
     classify(b, x, architecture);
+  add_tokenizer(recipe);
 }
 
 }  // namespace heed::families

@@ -68,7 +68,8 @@ std::span<const Family> families();
 void build_family(Recipe& recipe);
 
 // The recipes, each in a file of its own.
-void build_bert(Recipe& recipe);  // BERT, MiniLM, DistilBERT
-void build_vit(Recipe& recipe);   // ViT, DeiT
+void build_bert(Recipe& recipe);   // BERT, MiniLM, DistilBERT
+void build_llama(Recipe& recipe);  // Llama, Mistral, Qwen2: decoders with caches
+void build_vit(Recipe& recipe);    // ViT, DeiT
 
 }  // namespace heed::families

@@ -9,9 +9,8 @@ namespace heed::families {
 namespace {
 
 constexpr Family kFamilies[] = {
-    {"bert", build_bert},
-    {"deit", build_vit},
-    {"distilbert", build_bert},
+    {"bert", build_bert},   {"deit", build_vit},      {"distilbert", build_bert},
+    {"llama", build_llama}, {"mistral", build_llama}, {"qwen2", build_llama},
     {"vit", build_vit},
 };
 

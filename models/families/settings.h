@@ -57,6 +57,8 @@ class Settings {
 
   /// For what no reader above fits (tokenizer.json); null where absent.
   const JsonTree* find(std::string_view key) const;
+  /// The object itself; null where the file is absent.
+  const JsonTree* whole() const { return tree_.get(); }
   const std::string& place() const { return place_; }
   [[noreturn]] void refuse(std::string_view key, const std::string& what) const;
 

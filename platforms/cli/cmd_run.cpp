@@ -15,6 +15,7 @@
 #include "platforms/cli/attention_drawing.h"
 #include "platforms/cli/commands.h"
 #include "platforms/cli/open_model.h"
+#include "platforms/cli/run_text.h"
 
 namespace heed::cli {
 namespace {
@@ -25,6 +26,7 @@ struct RunArguments {
   std::string model;
   std::vector<std::string> files, inputs;
   RunOptions run;
+  TextArguments text;
   std::string save, attention;
   AttentionChoice choice;
   size_t top = 5;
@@ -263,6 +265,11 @@ void each_file(const RunArguments& arguments, const TaskSession& task, RunOne ru
 void run_command(const RunArguments& arguments) {
   const Model model = open_model(arguments.model);
   if (!arguments.inputs.empty()) return run_tensors(arguments, model);
+  if (text_task(*model.get()))
+    return run_texts({arguments.files.empty() ? std::vector<std::string>{"-"} : arguments.files,
+                      arguments.run, arguments.text, arguments.save, arguments.top,
+                      arguments.json},
+                     model);
   if (arguments.files.empty())
     throw CommandError("nothing to run on: give files, or tensors with --input NAME=FILE.npy");
   const heed_options options = arguments.run.engine();
@@ -302,10 +309,10 @@ void run_command(const RunArguments& arguments) {
 void add_run(CLI::App& program) {
   auto arguments = std::make_shared<RunArguments>();
   CLI::App* command =
-      program.add_subcommand("run", "Run a model on sounds, pictures or raw tensors");
+      program.add_subcommand("run", "Run a model on sounds, pictures, texts or raw tensors");
   command->add_option("model", arguments->model, "The .heed file")->required();
   command->add_option("files", arguments->files,
-                      "wav, png or jpg files, as the model's task wants");
+                      "wav, png, jpg or text files, as the model's task wants; or a text itself");
   command->add_option("--input", arguments->inputs,
                       "NAME=FILE.npy: a raw input tensor; one for each input");
   command->add_option("--save", arguments->save,
@@ -321,6 +328,7 @@ void add_run(CLI::App& program) {
   command->add_option("--top", arguments->top, "How many answers to print")->capture_default_str();
   command->add_flag("--json", arguments->json, "Print one JSON object per input and line");
   arguments->run.add_to(command);
+  arguments->text.add_to(command);
   command->callback([arguments] { run_command(*arguments); });
 }
 

@@ -6,6 +6,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include <nlohmann/json.hpp>
+
 namespace heed::test {
 namespace {
 
@@ -56,6 +58,19 @@ void read_line(const std::string& line, FamilyGolden* golden) {
   }
   if (kind == "dim") {
     in >> golden->dims[name];
+    return;
+  }
+  if (kind == "steps") {
+    golden->steps.push_back(std::stoi(name));
+    for (int32_t id; in >> id;) golden->steps.push_back(id);
+    return;
+  }
+  if (kind == "text") {
+    const size_t end = line.rfind('"');
+    std::istringstream ids(line.substr(end + 1));
+    auto& [text, tokens] = golden->texts.emplace_back();
+    text = nlohmann::json::parse(line.substr(5, end - 4)).get<std::string>();
+    for (int32_t id; ids >> id;) tokens.push_back(id);
     return;
   }
   GoldenValue value;

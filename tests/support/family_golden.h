@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace heed::test {
@@ -21,6 +22,8 @@ struct FamilyGolden {
   std::vector<GoldenValue> tensors;          // weights, made
   std::map<std::string, int64_t> dims;
   std::vector<GoldenValue> inputs, outputs;
+  std::vector<std::pair<std::string, std::vector<int32_t>>> texts;  // and their tokens
+  std::vector<int32_t> steps;  // of a decoder: the output has a row for each
 
   /// A folder as published: the files and model.safetensors.
   void write_folder(const std::string& folder) const;

@@ -10,6 +10,8 @@ A file's lines:
     dim NAME SIZE                  # for --dim
     input NAME TYPE SHAPE VALUES   # TYPE i64: numbers; f32: the word formula
     output NAME SHAPE VALUES
+    text TEXT IDS                  # TEXT as a JSON string; IDS: its tokens by the folder's tokenizer
+    steps IDS                      # tokens of a decoder; the output has the first logits after each
 """
 import json
 import pathlib
@@ -17,6 +19,7 @@ import sys
 import tempfile
 
 import numpy as np
+import tokenizers
 import torch
 import transformers
 from safetensors.numpy import load_file, save_file
@@ -56,7 +59,56 @@ def shape_text(shape):
     return "x".join(str(d) for d in shape) if len(shape) else "scalar"
 
 
-def write(case, model, inputs, outputs, dims=None, files=None):
+TEXTS = ["the quick brown fox", "", " ", "Hello, World!", "don't we'll I've", "a  b   c ",
+         "caf\u00e9 na\u00efve \u00c5ngstr\u00f6m", "\u4f60\u597d world", "x\ty\n\nz", "12345 3.14",
+         "\u0130stanbul \ud55c\uad6d", "emoji \U0001f600!", "under_score (brackets) x_1",
+         "\u00a0nbsp\u200bzero", "ALLCAPS mixedCase", "-- .. ??", "unquestionably antidisestablish"]
+CORPUS = ["the quick brown fox jumps over the lazy dog", "we don't know what they'll say",
+          "hello world, hello again", "12 3.14 2024", "caf\u00e9 \u4f60\u597d", "a b c d e f"] * 3
+
+
+def token_lines(tokenizer):
+    lines = []
+    for text in TEXTS:
+        ids = tokenizer.encode(text, add_special_tokens=True).ids
+        lines.append(" ".join(["text", json.dumps(text), *map(str, ids)]))
+    return lines
+
+
+def word_pieces(vocabulary):
+    """BERT's tokenizer, trained on a few words."""
+    made = tokenizers.BertWordPieceTokenizer(lowercase=True)
+    made.train_from_iterator(CORPUS, vocab_size=vocabulary, min_frequency=1, show_progress=False)
+    cls, sep = made.token_to_id("[CLS]"), made.token_to_id("[SEP]")
+    made.post_processor = tokenizers.processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", cls), ("[SEP]", sep)])
+    return made
+
+
+def byte_pairs(vocabulary):
+    """GPT-2's."""
+    made = tokenizers.ByteLevelBPETokenizer()
+    made.train_from_iterator(CORPUS, vocab_size=vocabulary, min_frequency=1, show_progress=False,
+                             special_tokens=["<|endoftext|>"])
+    return made
+
+
+def spaced_pairs(vocabulary):
+    """Llama's: spaces belong to words, unknown characters are bytes."""
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(byte_fallback=True, unk_token="<unk>"))
+    normalizers = tokenizers.normalizers
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"),
+                                            normalizers.Replace(" ", "\u2581")])
+    special = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=special,
+                                             show_progress=False)
+    made.train_from_iterator([w for line in CORPUS for w in line.split()], trainer)
+    text = json.loads(made.to_str())
+    text["added_tokens"] = text["added_tokens"][:3]  # bytes are no special tokens
+    return tokenizers.Tokenizer.from_str(json.dumps(text))
+
+
+def write(case, model, inputs, outputs, dims=None, files=None, tokenizer=None, steps=None):
     """inputs: name -> int64 array, or the shape of formula floats; outputs: name -> what the model's
     result is asked for."""
     # Names and shapes as save_pretrained writes them: those of published files.
@@ -72,11 +124,18 @@ def write(case, model, inputs, outputs, dims=None, files=None):
     lines += [f"file {name} {json.dumps(text)}" for name, text in (files or {}).items()]
     lines += [f"tensor {name} {shape_text(v.shape)}" for name, v in sorted(weights.items())]
     lines += [f"dim {name} {size}" for name, size in (dims or {}).items()]
+    if tokenizer is not None:
+        lines.append(f"file tokenizer.json {json.dumps(json.loads(tokenizer.to_str()))}")
+        lines += token_lines(tokenizer)
+    if steps is not None:
+        lines.append("steps " + " ".join(map(str, steps)))
+        inputs = {"input_ids": np.asarray(steps, np.int64)[None]}
     given = {}
     for name, value in inputs.items():
         if isinstance(value, np.ndarray):
-            lines.append(f"input {name} i64 {shape_text(value.shape)} "
-                         + " ".join(str(v) for v in value.ravel()))
+            if steps is None:
+                lines.append(f"input {name} i64 {shape_text(value.shape)} "
+                             + " ".join(str(v) for v in value.ravel()))
             given[name] = torch.from_numpy(value)
         else:
             lines.append(f"input {name} f32 {shape_text(value)} formula")
@@ -107,9 +166,10 @@ def bert():
 
 
 def sentence():
+    pieces = word_pieces(120)
     config = transformers.BertConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        vocab_size=60, max_position_embeddings=24)
+        vocab_size=pieces.get_vocab_size(), max_position_embeddings=24)
 
     def embedding(result, given):
         mask = given["attention_mask"][..., None].float()
@@ -120,7 +180,7 @@ def sentence():
           {"modules.json": [{"type": "sentence_transformers.models.Transformer"},
                             {"type": "sentence_transformers.models.Pooling"},
                             {"type": "sentence_transformers.models.Normalize"}],
-           "1_Pooling/config.json": {"pooling_mode_mean_tokens": True}})
+           "1_Pooling/config.json": {"pooling_mode_mean_tokens": True}}, pieces)
 
 
 def distilbert():
@@ -148,7 +208,28 @@ def deit():
           {"pixel_values": (1, 3, 24, 24)}, {"logits": lambda r, g: r.logits})
 
 
-CASES = [bert, sentence, distilbert, vit, deit]
+def decoder(case, config_class, model_class, tokenizer, **more):
+    config = config_class(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=48, vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=32,
+        bos_token_id=1, eos_token_id=2, **more)
+    steps = [(7 * i * i + 3 * i + 1) % config.vocab_size for i in range(19)]
+    write(case, model_class(config), {}, {"logits": lambda r, g: r.logits[0, :, :24]},
+          {"context_length": 24, "prompt_chunk": 5}, tokenizer=tokenizer, steps=steps)
+
+
+def llama():
+    decoder("llama", transformers.LlamaConfig, transformers.LlamaForCausalLM, spaced_pairs(300),
+            tie_word_embeddings=True, rope_parameters={
+                "rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0, "original_max_position_embeddings": 16})
+
+
+def qwen2():
+    decoder("qwen2", transformers.Qwen2Config, transformers.Qwen2ForCausalLM, byte_pairs(280))
+
+
+CASES = [bert, sentence, distilbert, vit, deit, llama, qwen2]
 
 if __name__ == "__main__":
     wanted = set(sys.argv[1:])

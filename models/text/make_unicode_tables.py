@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Writes unicode_classes.cpp and unicode_folds.cpp beside itself from Python's unicodedata: which characters are letters,
+numbers, punctuation or marks, and what each becomes in lower case without accents."""
+import pathlib
+import sys
+import unicodedata
+
+HANGUL = range(0xAC00, 0xD7A4)  # taken apart by arithmetic
+
+
+def ranges(wanted):
+    found, first = [], None
+    for code in range(sys.maxunicode + 2):
+        inside = code <= sys.maxunicode and wanted(unicodedata.category(chr(code)))
+        if inside and first is None:
+            first = code
+        if not inside and first is not None:
+            found.append((first, code - 1))
+            first = None
+    return found
+
+
+def folded(code):
+    plain = "".join(c for c in unicodedata.normalize("NFD", chr(code))
+                    if unicodedata.category(c) != "Mn")
+    return "".join(c.lower() for c in plain)
+
+
+def folds():
+    """Runs of single characters with one difference (first, last, stride, difference), and the rest
+    as (code, up to three characters)."""
+    runs, rest = [], []
+    for code in range(sys.maxunicode + 1):
+        if 0xD800 <= code < 0xE000 or code in HANGUL:
+            continue
+        if unicodedata.category(chr(code)) == "Mn":
+            continue  # the other table has them
+        to = [ord(c) for c in folded(code)]
+        if to == [code]:
+            continue
+        if len(to) != 1:
+            assert len(to) <= 3, hex(code)
+            rest.append((code, to + [0] * (3 - len(to))))
+            continue
+        difference = to[0] - code
+        last = runs[-1] if runs else None
+        if last and last[3] == difference and code - last[1] in (1, 2) and (
+                last[2] in (0, code - last[1])):
+            last[1], last[2] = code, code - last[1]
+        else:
+            runs.append([code, code, 0, difference])
+    pairs = []
+    for first, last, stride, difference in runs:
+        if last - first >= 4:
+            continue
+        pairs += [(c, c + difference) for c in range(first, last + 1, max(stride, 1))]
+    return [(a, b, max(s, 1), d) for a, b, s, d in runs if b - a >= 4], pairs, rest
+
+
+def cell(value):
+    if isinstance(value, (list, tuple)):
+        return "{" + ", ".join(map(cell, value)) + "}"
+    return hex(value) if value > 9 else str(value)
+
+
+def table(type_name, name, rows):
+    lines, line = [], " "
+    for row in rows:
+        text = f" {cell(row)},"
+        if len(line) + len(text) > 100:
+            lines.append(line)
+            line = " "
+        line += text
+    lines.append(line)
+    body = "\n".join(lines)
+    return (f"const {type_name} {name}[] = {{\n{body}\n}};\n"
+            f"const size_t {name}Count = sizeof {name} / sizeof *{name};\n")
+
+
+def write(name, tables):
+    text = ["// Written by make_unicode_tables.py: do not edit.\n",
+            '#include "models/text/unicode_tables.h"\n', "namespace heed {\n", "// clang-format off",
+            *tables, "// clang-format on", "\n}  // namespace heed\n"]
+    (pathlib.Path(__file__).parent / name).write_text("\n".join(text))
+
+
+def main():
+    classes = [("kLetters", lambda c: c[0] == "L"), ("kNumbers", lambda c: c[0] == "N"),
+               ("kPunctuation", lambda c: c[0] == "P"), ("kMarks", lambda c: c == "Mn"),
+               ("kControls", lambda c: c in ("Cc", "Cf", "Co", "Cs"))]
+    write("unicode_classes.cpp", [table("CodeRange", n, ranges(w)) for n, w in classes])
+    runs, pairs, words = folds()
+    write("unicode_folds.cpp", [table("FoldRun", "kFoldRuns", runs),
+                                table("FoldPair", "kFoldPairs", pairs),
+                                table("FoldWord", "kFoldWords", words)])
+
+
+main()

@@ -1,0 +1,402 @@
+#include "models/text/tokenizer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "engine/model.h"
+#include "models/text/unicode.h"
+
+namespace heed {
+namespace {
+
+constexpr size_t kCodesMax = 100;  // of a word that wordpiece cuts; longer ones are unknown
+
+uint32_t hash_bytes(std::string_view text) {
+  uint32_t hash = 2166136261u;
+  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 16777619u;
+  return hash ^ hash >> 15;
+}
+
+uint32_t hash_pair(int32_t left, int32_t right) {
+  uint64_t key =
+      static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+  key *= 0x9e3779b97f4a7c15u;
+  return static_cast<uint32_t>(key >> 32);
+}
+
+/// A power of two, at most half of it used.
+size_t slots_for(size_t entries) {
+  size_t slots = 16;
+  while (slots < 2 * entries) slots *= 2;
+  return slots;
+}
+
+std::vector<int32_t> ids_of(const flatbuffers::Vector<int32_t>* ids) {
+  return ids == nullptr ? std::vector<int32_t>() : std::vector<int32_t>(ids->begin(), ids->end());
+}
+
+const fb::Tokenizer& table_of(const void* table) {
+  return *static_cast<const fb::Tokenizer*>(table);
+}
+
+}  // namespace
+
+struct Tokenizer::Out {
+  int32_t* ids;
+  size_t most, count = 0;
+  void put(int32_t id) {
+    if (count < most && id >= 0) ids[count++] = id;
+  }
+  bool full() const { return count == most; }
+};
+
+bool Tokenizer::create(const heed_model& model, std::string* error) {
+  const fb::Task* task = model_table(model).task();
+  const fb::Tokenizer* table = task == nullptr ? nullptr : task->tokenizer();
+  if (table == nullptr) {
+    *error = "the model carries no tokenizer, so a text means nothing to it";
+    return false;
+  }
+  if (!read_pieces(table, error) || !read_rules(table, error)) return false;
+  index_pieces();
+  index_merges();
+  word_.resize(kWordMax + 8);
+  symbols_.resize(kWordMax);
+  starts_.resize(kWordMax + 1);
+  size_t longest = 0;
+  for (size_t i = 0; i < count_; ++i)
+    longest = std::max(longest, piece(static_cast<int32_t>(i)).size());
+  key_.reserve(std::max(longest, kWordMax + 8) + continuation_.size());
+  return true;
+}
+
+bool Tokenizer::read_pieces(const void* given, std::string* error) {
+  const fb::Tokenizer& table = table_of(given);
+  *error = "the model's tokenizer is damaged";
+  const auto* pieces = table.pieces();
+  const auto* ends = table.piece_ends();
+  if (pieces == nullptr || ends == nullptr || ends->size() > INT32_MAX / 4) return false;
+  pieces_ = pieces->data();
+  ends_ = ends->data();
+  count_ = ends->size();
+  for (size_t i = 0; i < count_; ++i)
+    if (ends_[i] > pieces->size() || (i > 0 && ends_[i] < ends_[i - 1])) return false;
+  const auto known = [&](int32_t id) { return id >= 0 && static_cast<size_t>(id) < count_; };
+  if (table.scores() != nullptr && table.scores()->size() == count_)
+    scores_ = table.scores()->data();
+  if (table.merges() != nullptr) {
+    merges_ = table.merges()->data();
+    merge_count_ = table.merges()->size() / 3;
+    for (size_t i = 0; i < 3 * merge_count_; ++i)
+      if (!known(merges_[i])) return false;
+  }
+  before_ = ids_of(table.before());
+  after_ = ids_of(table.after());
+  special_ = ids_of(table.special());
+  stop_ = ids_of(table.stop());
+  std::sort(special_.begin(), special_.end());
+  for (const auto* list : {&before_, &after_})
+    if (!std::all_of(list->begin(), list->end(), known)) return false;
+  byte_first_ = table.byte_first();
+  unknown_ = table.unknown();
+  pad_ = table.pad();
+  return (byte_first_ < 0 || known(byte_first_ + 255)) && (unknown_ < 0 || known(unknown_)) &&
+         byte_first_ < INT32_MAX - 256;
+}
+
+bool Tokenizer::read_rules(const void* given, std::string* error) {
+  const fb::Tokenizer& table = table_of(given);
+  const std::string kind = table.kind() == nullptr ? "" : table.kind()->str();
+  lower_case_ = table.lower_case();
+  space_before_ = table.space_before();
+  continuation_ = table.continuation() == nullptr ? "" : table.continuation()->str();
+  if (kind == "wordpiece") {
+    kind_ = Kind::wordpiece;
+  } else if (kind == "bpe" || kind == "byte_bpe") {
+    kind_ = kind == "bpe" ? Kind::bpe : Kind::byte_bpe;
+  } else {
+    *error = "the model's tokenizer is of kind '" + kind + "', which this program does not know";
+    return false;
+  }
+  if (kind_ != Kind::wordpiece && scores_ == nullptr && merges_ == nullptr && count_ > 256) {
+    *error = "the model's tokenizer says nothing about how pieces are joined";
+    return false;
+  }
+  return true;
+}
+
+std::string_view Tokenizer::piece(int32_t token) const {
+  const auto i = static_cast<size_t>(token);
+  const uint32_t begin = i == 0 ? 0 : ends_[i - 1];
+  return {reinterpret_cast<const char*>(pieces_) + begin, ends_[i] - begin};
+}
+
+/// Pieces that a text may become: none that is special, none that stands for a byte.
+void Tokenizer::index_pieces() {
+  piece_slots_.assign(slots_for(count_), -1);
+  const size_t mask = piece_slots_.size() - 1;
+  for (size_t i = 0; i < count_; ++i) {
+    const auto id = static_cast<int32_t>(i);
+    if (std::binary_search(special_.begin(), special_.end(), id)) continue;
+    if (byte_first_ >= 0 && id >= byte_first_ && id < byte_first_ + 256) continue;
+    size_t slot = hash_bytes(piece(id)) & mask;
+    while (piece_slots_[slot] >= 0 && piece(piece_slots_[slot]) != piece(id))
+      slot = (slot + 1) & mask;
+    if (piece_slots_[slot] < 0) piece_slots_[slot] = id;
+  }
+}
+
+void Tokenizer::index_merges() {
+  merge_slots_.assign(slots_for(merge_count_), -1);
+  const size_t mask = merge_slots_.size() - 1;
+  for (size_t i = 0; i < merge_count_; ++i) {
+    size_t slot = hash_pair(merges_[3 * i], merges_[3 * i + 1]) & mask;
+    while (merge_slots_[slot] >= 0) slot = (slot + 1) & mask;
+    merge_slots_[slot] = static_cast<int32_t>(i);
+  }
+}
+
+int32_t Tokenizer::find(std::string_view text) const {
+  const size_t mask = piece_slots_.size() - 1;
+  for (size_t slot = hash_bytes(text) & mask; piece_slots_[slot] >= 0; slot = (slot + 1) & mask)
+    if (piece(piece_slots_[slot]) == text) return piece_slots_[slot];
+  return -1;
+}
+
+/// The token that two neighbours make, -1: none; and how much it is wanted.
+int32_t Tokenizer::joined(int32_t left, int32_t right, std::string_view text, float* score) const {
+  if (merges_ == nullptr) {
+    const int32_t id = find(text);
+    if (id >= 0) *score = scores_ == nullptr ? 0.0f : scores_[id];
+    return id;
+  }
+  const size_t mask = merge_slots_.size() - 1;
+  for (size_t slot = hash_pair(left, right) & mask; merge_slots_[slot] >= 0;
+       slot = (slot + 1) & mask) {
+    const int32_t merge = merge_slots_[slot];
+    const int32_t* m = merges_ + 3 * static_cast<size_t>(merge);
+    if (m[0] != left || m[1] != right) continue;
+    *score = -static_cast<float>(merge);
+    return m[2];
+  }
+  return -1;
+}
+
+size_t Tokenizer::encode(std::string_view text, int32_t* ids, size_t most) {
+  Out out{ids, most};
+  if (kind_ == Kind::wordpiece)
+    encode_words(text, out);
+  else if (kind_ == Kind::bpe)
+    encode_spaced(text, out);
+  else
+    encode_bytes(text, out);
+  return out.count;
+}
+
+size_t Tokenizer::encode_whole(std::string_view text, int32_t* ids, size_t most) {
+  if (most < before_.size() + after_.size()) return 0;
+  std::copy(before_.begin(), before_.end(), ids);
+  size_t count = before_.size();
+  count += encode(text, ids + count, most - count - after_.size());
+  std::copy(after_.begin(), after_.end(), ids + count);
+  return count + after_.size();
+}
+
+std::string_view Tokenizer::text_of(int32_t token, bool first) const {
+  if (token < 0 || static_cast<size_t>(token) >= count_ ||
+      std::binary_search(special_.begin(), special_.end(), token))
+    return {};
+  std::string_view text = piece(token);
+  if (first && space_before_ && !text.empty() && text.front() == ' ') text.remove_prefix(1);
+  return text;
+}
+
+bool Tokenizer::stops(int32_t token) const {
+  return std::find(stop_.begin(), stop_.end(), token) != stop_.end();
+}
+
+// --- wordpiece -----------------------------------------------------------------------------------
+
+void Tokenizer::encode_words(std::string_view text, Out& out) {
+  const auto add = [&](uint32_t code) {
+    if (++word_codes_ <= kCodesMax) word_bytes_ += put_code(code, word_.data() + word_bytes_);
+  };
+  const auto alone = [&](uint32_t code) {
+    end_word(out);
+    add(code);
+    end_word(out);
+  };
+  word_bytes_ = word_codes_ = 0;
+  for (size_t at = 0; at < text.size() && !out.full();) {
+    const uint32_t code = next_code(text, &at);
+    if (code == 0 || code == 0xFFFD || code >= kBadByte || is_control(code)) continue;
+    if (is_space(code)) {
+      end_word(out);
+      continue;
+    }
+    uint32_t parts[kFoldMax] = {code};
+    const size_t count = lower_case_ ? fold(code, parts) : 1;
+    for (size_t i = 0; i < count; ++i) {
+      if (is_cjk(code) || is_punctuation(parts[i]))
+        alone(parts[i]);
+      else
+        add(parts[i]);
+    }
+  }
+  end_word(out);
+}
+
+/// The longest pieces from the start; a word with a part that none fits is unknown as a whole.
+void Tokenizer::end_word(Out& out) {
+  const std::string_view word(word_.data(), word_bytes_);
+  const bool long_word = word_codes_ > kCodesMax;
+  word_bytes_ = word_codes_ = 0;
+  if (word.empty()) return;
+  const size_t first = out.count;
+  size_t begin = 0;
+  while (begin < word.size() && !long_word) {
+    size_t end = word.size();
+    int32_t found = -1;
+    for (; end > begin; --end) {
+      key_.assign(begin == 0 ? "" : continuation_.c_str());
+      key_.append(word.substr(begin, end - begin));
+      if ((found = find(key_)) >= 0) break;
+    }
+    if (found < 0) break;
+    out.put(found);
+    begin = end;
+  }
+  if (begin == word.size()) return;
+  out.count = first;
+  out.put(unknown_);
+}
+
+// --- pairs ---------------------------------------------------------------------------------------
+
+/// Words with the spaces before them: no piece reaches over the end of one.
+void Tokenizer::encode_spaced(std::string_view text, Out& out) {
+  bool begun = false;
+  size_t at = 0;
+  while (at < text.size() && !out.full()) {
+    size_t bytes = 0;
+    if (!begun && space_before_) word_[bytes++] = ' ';
+    begun = true;
+    bool spaces = true;  // so far
+    while (at < text.size() && bytes + 4 <= kWordMax) {
+      if (text[at] == ' ' && !spaces) break;
+      spaces = spaces && text[at] == ' ';
+      const size_t first = at;
+      next_code(text, &at);
+      std::memcpy(word_.data() + bytes, text.data() + first, at - first);
+      bytes += at - first;
+    }
+    join_pairs({word_.data(), bytes}, out);
+  }
+}
+
+/// Joins the best pair of neighbours, the first of equals, until none is left.
+void Tokenizer::join_pairs(std::string_view word, Out& out) {
+  size_t count = 0;
+  for (size_t at = 0; at < word.size();) {
+    const size_t first = at;
+    if (kind_ == Kind::byte_bpe)
+      ++at;
+    else
+      next_code(word, &at);
+    const int32_t id = find(word.substr(first, at - first));
+    if (id < 0 && byte_first_ >= 0) at = first + 1;  // byte by byte
+    starts_[count] = static_cast<uint32_t>(first);
+    symbols_[count++] =
+        id >= 0 || byte_first_ < 0 ? id : byte_first_ + static_cast<uint8_t>(word[first]);
+  }
+  starts_[count] = static_cast<uint32_t>(word.size());
+  while (count > 1) {
+    float best = -std::numeric_limits<float>::infinity();
+    size_t place = count;
+    int32_t made = -1;
+    for (size_t i = 0; i + 1 < count; ++i) {
+      float score = 0;
+      const std::string_view both = word.substr(starts_[i], starts_[i + 2] - starts_[i]);
+      const int32_t id = joined(symbols_[i], symbols_[i + 1], both, &score);
+      if (id < 0 || score <= best) continue;
+      best = score;
+      place = i;
+      made = id;
+    }
+    if (made < 0) break;
+    symbols_[place] = made;
+    std::copy(symbols_.begin() + static_cast<ptrdiff_t>(place) + 2,
+              symbols_.begin() + static_cast<ptrdiff_t>(count),
+              symbols_.begin() + static_cast<ptrdiff_t>(place) + 1);
+    std::copy(starts_.begin() + static_cast<ptrdiff_t>(place) + 2,
+              starts_.begin() + static_cast<ptrdiff_t>(count) + 1,
+              starts_.begin() + static_cast<ptrdiff_t>(place) + 1);
+    --count;
+  }
+  for (size_t i = 0; i < count; ++i) out.put(symbols_[i] < 0 ? unknown_ : symbols_[i]);
+}
+
+namespace {
+
+/// "'s", "'ll", ..: its length, or 0.
+size_t contraction(std::string_view text) {
+  for (const char* end : {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"})
+    if (text.rfind(end, 0) == 0) return std::strlen(end);
+  return 0;
+}
+
+enum class Class { letter, number, space, other };
+
+Class class_at(std::string_view text, size_t at, size_t* end) {
+  *end = at;
+  const uint32_t code = next_code(text, end);
+  if (is_letter(code)) return Class::letter;
+  if (is_number(code)) return Class::number;
+  return is_space(code) ? Class::space : Class::other;
+}
+
+/// Where a run of one class that begins at `at` ends; *last: where its last character begins.
+size_t run_end(std::string_view text, size_t at, Class wanted, size_t* last) {
+  while (at < text.size()) {
+    size_t end = at;
+    if (class_at(text, at, &end) != wanted) break;
+    *last = at;
+    at = end;
+  }
+  return at;
+}
+
+/// Where the word that begins at `at` ends, by GPT-2's rule:
+/// 's|'t|'re|'ve|'m|'ll|'d| ?letters| ?numbers| ?others|spaces before a space or the end|spaces
+size_t word_end(std::string_view text, size_t at) {
+  if (const size_t length = contraction(text.substr(at)); length > 0) return at + length;
+  size_t end = at, last = at;
+  Class kind = class_at(text, at, &end);
+  size_t first = at;
+  if (text[at] == ' ' && end < text.size()) {
+    size_t after = end;
+    const Class next = class_at(text, end, &after);
+    if (next != Class::space) {
+      kind = next;
+      first = end;
+    }
+  }
+  end = run_end(text, first, kind, &last);
+  // The last of several spaces belongs to the word that follows.
+  if (kind == Class::space && end < text.size() && last > at) return last;
+  return end;
+}
+
+}  // namespace
+
+void Tokenizer::encode_bytes(std::string_view text, Out& out) {
+  for (size_t at = 0; at < text.size() && !out.full();) {
+    const size_t end = word_end(text, at);
+    for (; at < end && !out.full(); at += std::min(end - at, kWordMax))
+      join_pairs(text.substr(at, std::min(end - at, kWordMax)), out);
+    at = end;
+  }
+}
+
+}  // namespace heed

@@ -1,0 +1,155 @@
+// Language models: recipes of decoders, their caches, prompts read in chunks, and texts as tokens.
+
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "converter/convert.h"
+#include "engine/heed.hpp"
+#include "models/text_generator.h"
+#include "tests/support/family_golden.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/support/test_models.h"
+
+namespace {
+
+using heed::Model;
+using heed::TextGenerator;
+using heed::test::FamilyGolden;
+using heed::test::TemporaryFolder;
+
+Model converted(const std::string& folder, const std::string& file,
+                const std::map<std::string, int64_t>& dims, bool floats) {
+  heed::ConvertOptions options;
+  options.output = file;
+  options.dims = dims;
+  if (floats) options.keep_float = {"*"};
+  options.random_samples = 0;
+  heed::convert(folder, options);
+  Model model;
+  heed::Diagnostic diagnostic;
+  REQUIRE(model.open(file.c_str(), &diagnostic) == heed::Status::ok);
+  return model;
+}
+
+void check_row(const TextGenerator& generator, const FamilyGolden& golden, size_t row) {
+  const auto& logits = golden.outputs[0];
+  const auto width = static_cast<size_t>(logits.shape[1]);
+  double largest = 0;
+  for (size_t i = 0; i < width; ++i)
+    largest = std::max(
+        largest, std::abs(double{generator.logits()[i]} - double{logits.floats[row * width + i]}));
+  INFO("row " << row);
+  CHECK(largest < 1e-4);
+}
+
+void check_decoder(const std::string& name) {
+  const FamilyGolden golden = heed::test::read_family_golden(name);
+  TemporaryFolder folder;
+  golden.write_folder(folder.path().string());
+  const Model model =
+      converted(folder.path().string(), folder.file("float.heed"), golden.dims, true);
+  TextGenerator generator;
+  std::string error;
+  const heed_options options{};
+  INFO(error);
+  REQUIRE(generator.create(model.get(), options, {}, &error));
+  CHECK(generator.context() == static_cast<size_t>(golden.dims.at("context_length")));
+  const size_t count = golden.steps.size();
+  // Token by token, then the beginning in chunks of which the last is not full.
+  for (const size_t prompt : {size_t{1}, count - 6}) {
+    REQUIRE(generator.start_tokens(golden.steps.data(), prompt, &error));
+    check_row(generator, golden, prompt - 1);
+    for (size_t row = prompt; row < count; ++row) {
+      REQUIRE(generator.feed(golden.steps[row], &error));
+      check_row(generator, golden, row);
+    }
+  }
+  const std::vector<int32_t> long_prompt(generator.context() + 1, 5);
+  CHECK_FALSE(generator.start_tokens(long_prompt.data(), long_prompt.size(), &error));
+  CHECK(error.find("more tokens than the model's context, 24") != std::string::npos);
+  REQUIRE(generator.start_tokens(long_prompt.data(), generator.context(), &error));
+  CHECK_FALSE(generator.feed(5, &error));
+}
+
+}  // namespace
+
+TEST_CASE("a Llama folder decodes as transformers does") { check_decoder("llama"); }
+TEST_CASE("a Qwen2 folder, whose projections have biases, decodes as transformers does") {
+  check_decoder("qwen2");
+}
+
+TEST_CASE("texts become the tokens that the tokenizers library makes of them") {
+  for (const char* name : {"sentence", "llama", "qwen2"}) {
+    const FamilyGolden golden = heed::test::read_family_golden(name);
+    TemporaryFolder folder;
+    golden.write_folder(folder.path().string());
+    const Model model = converted(folder.path().string(), folder.file("a.heed"), golden.dims, true);
+    heed::Tokenizer tokenizer;
+    std::string error;
+    REQUIRE(tokenizer.create(*model.get(), &error));
+    const size_t around = std::string(name) == "sentence" ? 0 : tokenizer.before().size();
+    std::vector<int32_t> ids(200);
+    REQUIRE(golden.texts.size() > 10);
+    for (const auto& [text, expected] : golden.texts) {
+      INFO(name << ": " << text);
+      const size_t count = tokenizer.encode_whole(text, ids.data(), ids.size());
+      REQUIRE(count >= around);
+      CHECK(std::vector<int32_t>(ids.begin() + static_cast<ptrdiff_t>(around),
+                                 ids.begin() + static_cast<ptrdiff_t>(count)) == expected);
+      if (around == 0 && std::string(name) == "sentence") continue;
+      std::string back;
+      for (size_t i = around; i < count; ++i) back += tokenizer.text_of(ids[i], i == around);
+      CHECK(back == text);
+    }
+    // Room for fewer tokens: the first ones, and what belongs around them.
+    const size_t all = tokenizer.encode_whole("the quick brown fox", ids.data(), 200);
+    const int32_t last = ids[all - 1];
+    const size_t few = tokenizer.encode_whole("the quick brown fox", ids.data(), 4);
+    CHECK(few == 4);
+    if (std::string(name) == "sentence") CHECK(ids[3] == last);
+  }
+}
+
+TEST_CASE("stories260k: greedy tokens in float32, and int8 beside them") {
+  const std::string folder = test_model("stories260k");
+  TemporaryFolder out;
+  nlohmann::json golden;
+  std::ifstream(folder + "/golden_greedy.json") >> golden;
+  const auto prompt = golden["prompt_tokens"].get<std::vector<int32_t>>();
+  const auto expected = golden["greedy_tokens"].get<std::vector<int32_t>>();
+  std::string error;
+  for (const bool floats : {true, false}) {
+    const Model model = converted(folder, out.file("stories.heed"), {}, floats);
+    TextGenerator generator;
+    REQUIRE(generator.create(model.get(), heed_options{}, {}, &error));
+    REQUIRE(generator.start("", &error));
+    size_t kept = 0;
+    if (floats) {
+      std::string text;
+      std::string_view piece;
+      int32_t token = 0;
+      for (size_t i = 0; i < expected.size() && generator.next(&token, &piece, &error); ++i) {
+        kept += token == expected[i];
+        text += piece;
+      }
+      CHECK(kept == expected.size());
+      // The recorded text is that of the pieces: a space first, line feeds by their names.
+      std::string recorded = golden["text"].get<std::string>().substr(1);
+      for (size_t at; (at = recorded.find("<0x0A>")) != std::string::npos;)
+        recorded.replace(at, 6, "\n");
+      CHECK(text == recorded);
+      continue;
+    }
+    REQUIRE(generator.start_tokens(prompt.data(), prompt.size(), &error));
+    for (const int32_t token : expected) {
+      const float* logits = generator.logits();
+      kept += std::max_element(logits, logits + generator.vocabulary()) - logits == token;
+      REQUIRE(generator.feed(token, &error));
+    }
+    INFO(kept << " of " << expected.size());
+    CHECK(kept * 100 >= expected.size() * 97);
+  }
+}
