@@ -14,6 +14,7 @@
 #include "converter/import_source.h"
 #include "converter/lower.h"
 #include "converter/measure.h"
+#include "converter/onnx/past_to_state.h"
 #include "converter/passes/pass.h"
 #include "converter/quantize/precision.h"
 #include "converter/task_json.h"
@@ -29,7 +30,7 @@ namespace {
 /// One source on its way through the pipeline.
 struct Part {
   ConvertSource source;
-  ImportedSource imported;        // its graph, folded, is the float truth
+  ImportedSource imported;  // its graph, folded, is the float truth
   graph::Graph fused;
   passes::PassReport passes;
   PrecisionPlan precision;
@@ -82,10 +83,10 @@ std::string recipe(const ConvertOptions& options) {
       text += std::to_string(dims[i]);
     }
   }
-  for (const auto& [dim, size] : options.dims)
-    text += "; dim " + dim + " " + std::to_string(size);
+  for (const auto& [dim, size] : options.dims) text += "; dim " + dim + " " + std::to_string(size);
   for (const auto& [input, value] : options.constants)
     text += "; constant " + input + " " + std::to_string(value);
+  if (options.keep_past > 0) text += "; keep-past " + std::to_string(options.keep_past);
   if (!options.target.empty()) text += "; target " + options.target;
   return text;
 }
@@ -184,13 +185,14 @@ void describe_parts(const std::vector<Part>& parts, const FileModel& file, Conve
 
 void import_and_fuse(const ConvertSource& source, const ConvertOptions& options, bool shared,
                      std::vector<Part>* parts) {
-  for (ImportedSource& imported :
-       import_source(source, {options.shapes, options.dims, options.constants, shared})) {
+  for (ImportedSource& imported : import_source(
+           source, {options.shapes, options.dims, options.constants, options.keep_past, shared})) {
     Part part;
     part.source = {source.path, imported.entry_point};
     part.imported = std::move(imported);
     part.fused = part.imported.graph;
     passes::run_passes(part.fused, part.passes);
+    if (options.keep_past > 0) onnx::limit_to_present(part.fused);
     parts->push_back(std::move(part));
   }
 }
@@ -299,8 +301,7 @@ void note_accuracy(const ConvertReport& report, fb::ProvenanceT* provenance) {
   accuracy->answers_kept = -1;
   accuracy->output_snr_db = static_cast<float>(report.outputs.front().snr_db);
   for (const OutputError& output : report.outputs) {
-    accuracy->output_snr_db =
-        std::min(accuracy->output_snr_db, static_cast<float>(output.snr_db));
+    accuracy->output_snr_db = std::min(accuracy->output_snr_db, static_cast<float>(output.snr_db));
     if (accuracy->answers_kept < 0)
       accuracy->answers_kept = static_cast<float>(output.answers_kept);
     accuracy->samples = std::max(accuracy->samples, static_cast<uint32_t>(output.samples));
@@ -393,8 +394,9 @@ FileModel lower_within_budget(std::vector<Part>& parts, const ConvertOptions& op
     for (const std::string& name : worst_int8_layers(parts, *report, 1 + before / 4))
       rules.budget_float.insert(name);
     if (rules.budget_float.size() == before) {
-      report->notes.push_back("the accuracy budget is not met though every layer that can be is "
-                              "kept in float32");
+      report->notes.push_back(
+          "the accuracy budget is not met though every layer that can be is "
+          "kept in float32");
       return file;
     }
   }

@@ -31,6 +31,7 @@ struct ConvertOptions {
   std::map<std::string, std::vector<int64_t>> shapes;
   std::map<std::string, int64_t> dims;  // the same by the dimension's name in the source
   std::map<std::string, double> constants;  // inputs that become constants of one value
+  int64_t keep_past = 0;            // tokens whose past a session keeps as state; 0: none
   std::vector<ConvertSample> samples;   // inputs to measure with; none: random ones
   uint64_t seed = 1;                // of the random inputs
   int32_t random_samples = 2;       // how many of them; 0: nothing is measured

@@ -5,6 +5,7 @@
 
 #include "converter/graph/convert_error.h"
 #include "converter/graph/fold_constants.h"
+#include "converter/onnx/past_to_state.h"
 #include "converter/safetensors/checkpoint_folder.h"
 #include "models/families/family.h"
 
@@ -20,6 +21,26 @@ ImportedSource import_onnx(const ConvertSource& source, const onnx::ImportOption
   result.names = std::move(model.names);
   result.files = {source.path};
   return result;
+}
+
+/// The graphs that Hugging Face's optimum exports side by side, by the entry points they become.
+constexpr const char* kExported[][2] = {{"encode", "encoder_model.onnx"},
+                                        {"start", "decoder_model.onnx"},
+                                        {"decode_step", "decoder_with_past_model.onnx"},
+                                        {"main", "model.onnx"}};
+
+/// A folder of exported graphs: nothing in it is a checkpoint.
+std::vector<ImportedSource> import_exported(const ConvertSource& source,
+                                            onnx::ImportOptions options) {
+  options.shared = true;
+  std::vector<ImportedSource> results;
+  for (const auto& [entry, file] : kExported) {
+    const std::filesystem::path path = std::filesystem::path(source.path) / file;
+    if (!std::filesystem::exists(path)) continue;
+    results.push_back(import_onnx({path.string(), entry}, options));
+    if (results.size() > 1) results[0].files.push_back(path.string());  // all are of one source
+  }
+  return results;
 }
 
 /// What a recipe makes of a checkpoint's folder.
@@ -53,13 +74,17 @@ std::vector<ImportedSource> import_folder(const ConvertSource& source,
 std::vector<ImportedSource> import_source(const ConvertSource& source,
                                           const onnx::ImportOptions& options) {
   std::vector<ImportedSource> results;
-  if (std::filesystem::is_directory(source.path))
-    results = import_folder(source, options);
-  else
+  if (std::filesystem::is_directory(source.path)) {
+    results = import_exported(source, options);
+    if (results.empty()) results = import_folder(source, options);
+  } else {
     results.push_back(import_onnx(source, options));
+  }
   for (ImportedSource& result : results) {
     result.nodes = static_cast<int32_t>(result.graph.order().size());
+    if (options.keep_past > 0) onnx::turn_past_into_state(result.graph, options.keep_past);
     graph::fold_constants(result.graph);
+    if (options.keep_past > 0) onnx::keep_presents(result.graph, options.keep_past);
   }
   return results;
 }

@@ -20,6 +20,9 @@ struct ImportOptions {
   std::map<std::string, int64_t> dims;
   /// Inputs that are constants, every element of this value: a switch such as use_cache_branch.
   std::map<std::string, double> constants;
+  /// Tokens that a decoder's states hold in place of its past (past_to_state.h); 0: its past comes
+  /// and goes as inputs and outputs.
+  int64_t keep_past = 0;
   /// Other sources have the same options: names that this one lacks are no mistake.
   bool shared = false;
 };

@@ -8,6 +8,7 @@
 #include "converter/graph/print_graph.h"
 #include "converter/onnx/dim_names.h"
 #include "converter/onnx/onnx_tensor.h"
+#include "converter/onnx/past_to_state.h"
 
 namespace heed::onnx {
 namespace {
@@ -133,6 +134,28 @@ void fix_dims(const WireInfo& info, DimNames& names, graph::Shape& shape,
   if (!advice.empty()) open.add(label(info) + " is " + dims_text(info), advice);
 }
 
+/// A past that a session keeps ends where its last new token begins.
+void leave_room(const std::vector<WireInfo>& inputs, int64_t tokens, DimNames& names) {
+  int64_t fresh = 1;
+  for (const WireInfo& info : inputs) {
+    if (info.name != "input_ids" && info.name != "decoder_input_ids") continue;
+    if (info.dims.size() != 2) continue;
+    const std::string symbol(info.dims[1].symbol);
+    fresh = is_open(info.dims[1]) ? names.size_of(symbol).value_or(1) : info.dims[1].value;
+    if (is_open(info.dims[1]) && !names.size_of(symbol)) names.learn(symbol, fresh);
+  }
+  for (const WireInfo& info : inputs) {
+    if (!is_past(std::string(info.name)) || info.dims.size() != 4) continue;
+    const std::string symbol(info.dims[2].symbol);
+    const bool grows = lower_case(symbol).find("past") != std::string::npos;
+    if (!is_open(info.dims[2]) || !grows || names.size_of(symbol)) continue;
+    if (tokens <= fresh)
+      throw ConvertError("a past of " + std::to_string(tokens) + " tokens has no room", label(info),
+                         "Keep more of them: --keep-past N");
+    names.learn(symbol, tokens - fresh);
+  }
+}
+
 /// Options that name what no input has.
 void check_names(const std::vector<WireInfo>& inputs, const ImportOptions& options) {
   const OpenNames known = open_names(inputs);
@@ -204,6 +227,7 @@ std::vector<InputShape> input_shapes(const std::vector<WireInfo>& inputs,
     const auto given = options.shapes.find(std::string(info.name));
     if (given != options.shapes.end()) take_given(info, given->second, names);
   }
+  if (options.keep_past > 0) leave_room(inputs, options.keep_past, names);
   std::vector<InputShape> shapes;
   OpenDims open;
   for (const WireInfo& info : inputs) {

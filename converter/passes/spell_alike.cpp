@@ -362,6 +362,7 @@ constexpr bool (*kRewrites[])(Graph&, NodeId) = {
 
 bool spell_alike(Graph& graph, PassReport&) {
   return rewrite_to_rest(graph, [](Graph& g, NodeId id) {
+    if (g.node(id).inputs.empty()) return false;  // a state has one spelling
     for (auto rewrite : kRewrites) {
       if (rewrite(g, id)) return true;
     }

@@ -77,8 +77,7 @@ void convert_command(ConvertArguments arguments) {
     else
       sources.push_back({text.substr(at + 1), text.substr(0, at)});
   }
-  if (options.output.empty() && !options.dry_run)
-    options.output = output_beside(sources[0].path);
+  if (options.output.empty() && !options.dry_run) options.output = output_beside(sources[0].path);
   try {
     const ConvertReport report = convert(sources, options);
     if (!arguments.report.empty()) write_text(arguments.report, report_json(report));
@@ -97,9 +96,10 @@ void add_convert(CLI::App& program) {
   CLI::App* command =
       program.add_subcommand("convert", "Convert a trained ONNX model to an int8 .heed file");
   command
-      ->add_option("model", arguments->sources,
-                   "ONNX file, or folder of a Hugging Face checkpoint; several as ENTRY=FILE "
-                   "become entry points of one model (encode=enc.onnx decode=dec.onnx)")
+      ->add_option(
+          "model", arguments->sources,
+          "ONNX file, or folder of a Hugging Face checkpoint or export; several as ENTRY=FILE "
+          "become entry points of one model (encode=enc.onnx decode=dec.onnx)")
       ->required();
   command->add_option("-o,--output", arguments->options.output,
                       "The .heed file (default: beside the source)");
@@ -119,6 +119,9 @@ void add_convert(CLI::App& program) {
   command->add_option("--constant", arguments->constants,
                       "use_cache_branch=0: an input that always has this value becomes a constant; "
                       "may be repeated");
+  command->add_option("--keep-past", arguments->options.keep_past,
+                      "Keep the keys and values of so many tokens in the session: for decoders "
+                      "exported with past_key_values");
   command->add_option(
       "--sample", arguments->samples,
       "NAME=FILE.npy: measure on this input instead of random numbers; may be repeated");
