@@ -142,6 +142,26 @@ class Comparison:
             row["failed"] = last_line(made.stderr)
             return
         row["cosine"] = self.check_heed(model, target)
+        tokens = self.past_tokens(model)
+        if tokens:
+            # As heed is used: keys and values stay in the session. Its state begins empty, so that
+            # the answer cannot be compared; that of the file above is.
+            row = self.rows[model, "heed", "past_kept"] = {}
+            target = self.work / "heed" / f"{model}.past_kept.heed"
+            source = self.models / f"{model}.onnx"
+            keep = ["--keep-past", tokens + 1, "--random-samples", 0]
+            made = run([self.arguments.heed, "convert", source, "-o", target, *keep])
+            if made.returncode != 0:
+                row["failed"] = last_line(made.stderr)
+
+    def past_tokens(self, model):
+        """Of a decoder's past, 0 where a model has none."""
+        with zipfile.ZipFile(self.models / f"{model}.npz") as arrays:
+            for name in arrays.namelist():
+                if name.startswith("in:past_key_values") and name.endswith("decoder.key.npy"):
+                    header = arrays.read(name)[:200].decode("latin-1")
+                    return int(header.split("'shape': (")[1].split(")")[0].split(",")[2])
+        return 0
 
     def check_heed(self, model, target):
         folder = self.work / "heed" / f"{model}.check"
@@ -163,8 +183,9 @@ class Comparison:
         shutil.rmtree(folder)
         return match
 
-    def time_heed(self, model, threads):
-        command = [self.arguments.heed, "bench", "--json", self.work / "heed" / f"{model}.heed"]
+    def time_heed(self, model, variant, threads):
+        file = self.work / "heed" / (f"{model}.{variant}.heed" if variant else f"{model}.heed")
+        command = [self.arguments.heed, "bench", "--json", file]
         command += ["--threads", threads, "--seconds", self.arguments.seconds]
         command += ["--runs", self.arguments.runs]
         if self.arguments.fifo:
@@ -268,7 +289,7 @@ class Comparison:
             return
         try:
             if engine == "heed":
-                result = self.time_heed(model, threads)
+                result = self.time_heed(model, variant, threads)
             else:
                 result = self.time_peer(model, engine, variant, threads)
         except (RuntimeError, subprocess.TimeoutExpired, ValueError, KeyError) as error:
