@@ -6,6 +6,8 @@
 #include <iterator>
 #include <memory>
 
+#include "models/image/jpeg_check.h"
+
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wall"
@@ -44,6 +46,10 @@ bool decode_image(const uint8_t* bytes, size_t size, int32_t channels, Image* ou
   if (width <= 0 || height <= 0 || static_cast<int64_t>(width) * height > kImagePixelsMax) {
     *error = "claims " + std::to_string(width) + " x " + std::to_string(height) +
              " pixels, more than can be taken";
+    return false;
+  }
+  if (!jpeg_tables_fit(bytes, size)) {
+    *error = "is damaged: a Huffman table has more codes than there can be";
     return false;
   }
   const std::unique_ptr<uint8_t, void (*)(void*)> pixels(

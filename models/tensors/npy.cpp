@@ -5,6 +5,8 @@
 
 #include <fstream>
 #include <iterator>
+#include <limits>
+#include <type_traits>
 
 namespace heed {
 namespace {
@@ -69,6 +71,16 @@ bool parse_shape(const std::string& text, std::vector<int64_t>* shape) {
   return false;
 }
 
+/// What no integer can hold becomes the nearest that one can, NaN becomes 0.
+template <class To, class From>
+To converted(From value) {
+  if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
+    if (!(value > -0x1p63)) return value == value ? std::numeric_limits<To>::min() : To{0};
+    if (value >= 0x1p63) return std::numeric_limits<To>::max();
+  }
+  return static_cast<To>(value);
+}
+
 template <class To>
 std::vector<To> convert_all(const Npy& npy) {
   const size_t n = static_cast<size_t>(npy.elements());
@@ -78,7 +90,7 @@ std::vector<To> convert_all(const Npy& npy) {
     for (size_t i = 0; i < n; ++i) {
       From value;
       memcpy(&value, npy.bytes.data() + i * sizeof(From), sizeof(From));
-      out[i] = static_cast<To>(value);
+      out[i] = converted<To>(value);
     }
   };
   switch (npy.type) {
@@ -105,7 +117,7 @@ std::vector<To> convert_all(const Npy& npy) {
       for (size_t i = 0; i < n; ++i) {
         uint16_t half;
         memcpy(&half, npy.bytes.data() + i * 2, 2);
-        out[i] = static_cast<To>(half_to_float(half));
+        out[i] = converted<To>(half_to_float(half));
       }
       break;
   }

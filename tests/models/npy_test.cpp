@@ -1,8 +1,10 @@
 #include "models/tensors/npy.h"
 
 #include <catch2/catch_test_macros.hpp>
+#include <cmath>
 #include <cstring>
-#include <filesystem>
+
+#include "tests/support/temporary_folder.h"
 
 namespace {
 
@@ -18,16 +20,16 @@ std::vector<uint8_t> npy_bytes(const std::string& header, const std::vector<uint
 }  // namespace
 
 TEST_CASE("a tensor written as .npy is read back with its type, shape and values") {
-  const std::filesystem::path path = std::filesystem::temp_directory_path() / "heed_npy_test.npy";
+  const heed::test::TemporaryFolder folder;
+  const std::string path = folder.file("test.npy");
   const float values[6] = {1, -2, 3.5f, 0, 1e30f, -1e-30f};
   std::string error;
-  REQUIRE(heed::write_npy(path.string(), heed::NpyType::f32, {2, 3}, values, &error));
+  REQUIRE(heed::write_npy(path, heed::NpyType::f32, {2, 3}, values, &error));
   heed::Npy npy;
-  REQUIRE(heed::read_npy(path.string(), &npy, &error));
+  REQUIRE(heed::read_npy(path, &npy, &error));
   CHECK(npy.type == heed::NpyType::f32);
   CHECK(npy.shape == std::vector<int64_t>{2, 3});
   CHECK(std::memcmp(npy.bytes.data(), values, sizeof values) == 0);
-  std::filesystem::remove(path);
 }
 
 TEST_CASE("half floats widen exactly, zeros and subnormals included") {
@@ -42,6 +44,17 @@ TEST_CASE("half floats widen exactly, zeros and subnormals included") {
   CHECK(values[2] == 5.9604644775390625e-08f);
   CHECK(values[3] == 0.0f);
   CHECK(values[4] > 3e38f);
+}
+
+TEST_CASE("floats that no integer holds become the nearest one, and no number becomes nought") {
+  const double values[] = {-1e30, 1e30, 9223372036854775807.0, -0x1p63, NAN, -2.9};
+  const auto* first = reinterpret_cast<const uint8_t*>(values);
+  heed::Npy npy;
+  std::string error;
+  const auto bytes = npy_bytes("{'descr': '<f8', 'fortran_order': False, 'shape': (6,), }\n",
+                               {first, first + sizeof values});
+  REQUIRE(heed::decode_npy(bytes.data(), bytes.size(), &npy, &error));
+  CHECK(npy.integers() == std::vector<int64_t>{INT64_MIN, INT64_MAX, INT64_MAX, INT64_MIN, 0, -2});
 }
 
 TEST_CASE("an .npy file that lies is refused with its reason") {
