@@ -182,7 +182,7 @@ Status fill_session(heed_session& session, const SessionOptions& options,
     session.threads.borrow(options.pool, options.spin);
   } else if (session.threads.create(options.threads, options.spin, uses_pool(session)) !=
              Status::ok) {
-    return fail(diagnostic, Status::out_of_memory, "the threads could not be created");
+    return fail(diagnostic, Status::out_of_memory, "no memory for the threads");
   }
   if (session.threads.count() > options.threads)
     return fail(diagnostic, Status::wrong_state, "the thread pool has grown", -1, -1,

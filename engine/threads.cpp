@@ -23,10 +23,13 @@ Threads::~Threads() {
 
 Status Threads::create(int32_t count, bool spin, bool library_pool) {
   if (count <= 1) return Status::ok;
-  if (!workers_.start(count - 1, spin)) return Status::out_of_memory;
-  count_ = count;
-  if (!library_pool) return Status::ok;
-  pool_ = pthreadpool_create(static_cast<size_t>(count));
+  count_ = 1 + workers_.start(count - 1, spin);
+  if (!library_pool || count_ == 1) return Status::ok;
+  // pthreadpool waits for ever for a thread that the system has refused: it is given no more than
+  // could be had a moment ago.
+  const int32_t granted = 1 + WorkerPool().start(count_ - 1, false);
+  if (granted == 1) return Status::ok;
+  pool_ = pthreadpool_create(static_cast<size_t>(granted));
   return pool_ != nullptr ? Status::ok : Status::out_of_memory;
 }
 

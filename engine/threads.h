@@ -19,8 +19,9 @@ class Threads {
   Threads(const Threads&) = delete;
   Threads& operator=(const Threads&) = delete;
 
-  /// `count` threads, the caller's among them. `spin`: workers look longer for work before they
-  /// sleep. `library_pool`: pool() is wanted, and made. No other function here may allocate.
+  /// `count` threads, the caller's among them, or as many as the system grants: one at least.
+  /// `spin`: workers look longer for work before they sleep. `library_pool`: pool() is wanted, and
+  /// made. No other function here may allocate.
   Status create(int32_t count, bool spin, bool library_pool);
   /// All threads of a pool of somebody else's that outlives this object.
   void borrow(pthreadpool* pool, bool spin);

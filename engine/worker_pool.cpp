@@ -35,14 +35,14 @@ bool look_out(int64_t ns, const Ready& ready) {
 
 }  // namespace
 
-bool WorkerPool::start(int32_t workers, bool spin) {
+int32_t WorkerPool::start(int32_t workers, bool spin) {
   idle_ns_ = spin ? kIdleSpinningNs : kIdleNs;
   for (worker_count_ = 0; worker_count_ < workers; ++worker_count_) {
     Worker& worker = workers_[worker_count_];
     worker.pool = this;
-    if (pthread_create(&worker.handle, nullptr, enter, &worker) != 0) return false;
+    if (pthread_create(&worker.handle, nullptr, enter, &worker) != 0) break;
   }
-  return true;
+  return worker_count_;
 }
 
 WorkerPool::~WorkerPool() {

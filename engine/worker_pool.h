@@ -26,8 +26,9 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  /// `workers` threads beside the caller's. False when the system refuses one. Once in a life.
-  bool start(int32_t workers, bool spin);
+  /// `workers` threads beside the caller's, or as many of them as the system grants, which is the
+  /// answer. Once in a life.
+  int32_t start(int32_t workers, bool spin);
 
   /// call(task, tile, thread) for tiles 0 .. tiles-1, each once, returning when all are done.
   /// thread is 0 for the caller, 1 .. workers for the others. One region at a time.

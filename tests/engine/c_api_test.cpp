@@ -1,13 +1,12 @@
 // The C API as a C program and a careless caller use it.
 
 #include <catch2/catch_test_macros.hpp>
-#include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "engine/heed.hpp"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_models.h"
 
 using namespace heed;
@@ -95,11 +94,9 @@ TEST_CASE("files that cannot be read say why and which") {
 
 TEST_CASE("a file is mapped and gives the same model as its bytes in memory") {
   const AlignedBytes bytes = attention_model().bytes();
-  const char* folder = std::getenv("TMPDIR");
-  const std::string path = std::string(folder ? folder : "/tmp") + "/heed_c_api_test.heed";
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(bytes.data()),
-             static_cast<std::streamsize>(bytes.size()));
+  const TemporaryFolder folder;
+  const std::string path =
+      folder.write("test.heed", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   Model model;
   REQUIRE(model.open(path.c_str()) == Status::ok);
   CHECK(model.info().file_bytes == bytes.size());
@@ -112,10 +109,9 @@ TEST_CASE("a file is mapped and gives the same model as its bytes in memory") {
   limits.file_bytes = 100;
   Diagnostic diagnostic;
   CHECK(model.open(path.c_str(), &diagnostic, &limits) == Status::limit_exceeded);
-  std::ofstream(path, std::ios::binary | std::ios::trunc).flush();
+  folder.write("test.heed", "");
   CHECK(model.open(path.c_str(), &diagnostic) == Status::not_a_model);
   CHECK(diagnostic.text() == path + ": the file is not a heed model");
-  std::remove(path.c_str());
 }
 
 TEST_CASE("a model tells what it consists of") {

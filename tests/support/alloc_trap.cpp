@@ -18,9 +18,21 @@ namespace {
 
 std::atomic<bool> armed{false};
 std::atomic<int64_t> counted{0};
+std::atomic<int64_t> held{0};
+std::atomic<int64_t> until_failure{-1};  // allocations; negative: none fails
 
-[[maybe_unused]] void count_one() {
-  if (armed.load(std::memory_order_relaxed)) counted.fetch_add(1, std::memory_order_relaxed);
+[[maybe_unused]] void count_one(int64_t more_held) {
+  if (!armed.load(std::memory_order_relaxed)) return;
+  counted.fetch_add(1, std::memory_order_relaxed);
+  held.fetch_add(more_held, std::memory_order_relaxed);
+}
+
+[[maybe_unused]] bool refused() {
+  if (until_failure.load(std::memory_order_relaxed) < 0 ||
+      until_failure.fetch_sub(1, std::memory_order_relaxed) != 0)
+    return false;
+  errno = ENOMEM;
+  return true;
 }
 
 }  // namespace
@@ -31,8 +43,8 @@ std::atomic<int64_t> counted{0};
 extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*, size_t),
                                                          void (*)(const volatile void*));
 namespace {
-void on_malloc(const volatile void*, size_t) { count_one(); }
-void on_free(const volatile void*) { count_one(); }
+void on_malloc(const volatile void*, size_t) { count_one(1); }
+void on_free(const volatile void*) { count_one(-1); }
 const bool works_here = __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free) != 0;
 }  // namespace
 
@@ -65,8 +77,15 @@ void __libc_free(void*);
 #if defined(HEED_TRAP_NAME)
 
 namespace {
+
 const bool works_here = true;
+
+void* counted_memory(void* memory) {
+  if (memory != nullptr) count_one(1);
+  return memory;
 }
+
+}  // namespace
 
 // Visible to shared libraries, whatever the program's default: else operator new, which lives in
 // one, would not see the trap.
@@ -74,32 +93,29 @@ const bool works_here = true;
 extern "C" {
 
 void* HEED_TRAP_NAME(malloc)(size_t bytes) {
-  count_one();
-  return HEED_TRAP_REAL(malloc)(bytes);
+  return refused() ? nullptr : counted_memory(HEED_TRAP_REAL(malloc)(bytes));
 }
 void* HEED_TRAP_NAME(calloc)(size_t count, size_t bytes) {
-  count_one();
-  return HEED_TRAP_REAL(calloc)(count, bytes);
+  return refused() ? nullptr : counted_memory(HEED_TRAP_REAL(calloc)(count, bytes));
 }
 void* HEED_TRAP_NAME(realloc)(void* old, size_t bytes) {
-  count_one();
+  if (refused()) return nullptr;
+  count_one(old == nullptr ? 1 : 0);
   return HEED_TRAP_REAL(realloc)(old, bytes);
 }
 void* HEED_TRAP_NAME(memalign)(size_t alignment, size_t bytes) {
-  count_one();
-  return HEED_TRAP_REAL(memalign)(alignment, bytes);
+  return refused() ? nullptr : counted_memory(HEED_TRAP_REAL(memalign)(alignment, bytes));
 }
 void* HEED_TRAP_NAME(aligned_alloc)(size_t alignment, size_t bytes) {
-  count_one();
-  return HEED_TRAP_REAL(memalign)(alignment, bytes);
+  return refused() ? nullptr : counted_memory(HEED_TRAP_REAL(memalign)(alignment, bytes));
 }
 int HEED_TRAP_NAME(posix_memalign)(void** out, size_t alignment, size_t bytes) {
-  count_one();
-  *out = HEED_TRAP_REAL(memalign)(alignment, bytes);
+  if (refused()) return ENOMEM;
+  *out = counted_memory(HEED_TRAP_REAL(memalign)(alignment, bytes));
   return *out == nullptr ? ENOMEM : 0;
 }
 void HEED_TRAP_NAME(free)(void* memory) {
-  if (memory != nullptr) count_one();
+  if (memory != nullptr) count_one(-1);
   HEED_TRAP_REAL(free)(memory);
 }
 
@@ -117,13 +133,18 @@ const bool works_here = false;
 namespace heed::test {
 
 AllocTrap::AllocTrap() {
-  counted = 0;
+  counted = held = 0;
   armed = true;
 }
 
 AllocTrap::~AllocTrap() { armed = false; }
 
 int64_t AllocTrap::count() const { return counted; }
+int64_t AllocTrap::outstanding() const { return held; }
+
+AllocFailure::AllocFailure(int64_t nth) { until_failure = nth; }
+AllocFailure::~AllocFailure() { until_failure = -1; }
+bool AllocFailure::happened() const { return until_failure < 0; }
 
 namespace {
 void* volatile kept;  // so that no allocation is optimised away
@@ -139,6 +160,21 @@ bool AllocTrap::works() {
   kept = made;
   delete made;
   return by_malloc == 2 && trap.count() == 4;
+}
+
+bool AllocFailure::works() {
+#if defined(HEED_TRAP_NAME)
+  const AllocFailure failure(1);
+  kept = malloc(10);
+  const bool first = kept != nullptr;
+  free(kept);
+  kept = malloc(10);
+  const bool second = kept != nullptr;
+  free(kept);
+  return first && !second && failure.happened();
+#else
+  return false;
+#endif
 }
 
 }  // namespace heed::test
