@@ -148,6 +148,35 @@ TEST_CASE("any one byte of the tables may be wrong: refused or harmless, never a
   CHECK(refused > tables);
 }
 
+TEST_CASE("a root offset that leads out of the file, or nowhere, is refused") {
+  const AlignedBytes good = feed_forward_model().bytes();
+  for (const uint32_t root :
+       {uint32_t{0}, uint32_t{1}, uint32_t{4}, uint32_t{7}, static_cast<uint32_t>(good.size()),
+        uint32_t{1} << 30, uint32_t{INT32_MAX}, uint32_t{INT32_MAX} + 1, UINT32_MAX}) {
+    AlignedBytes bytes = good;
+    memcpy(bytes.data() + 4, &root, sizeof root);  // behind the size
+    Diagnostic diagnostic;
+    INFO("root at " << root);
+    CHECK(open_bytes(bytes, &diagnostic) == Status::bad_structure);
+  }
+}
+
+TEST_CASE("a string without its end, or longer than the file, is refused") {
+  const AlignedBytes good = two_entry_model().bytes();
+  const std::string text(reinterpret_cast<const char*>(good.data()), good.size());
+  const size_t at = text.find(std::string("encode\0", 7));
+  REQUIRE(at != std::string::npos);
+  AlignedBytes endless = good;
+  endless.data()[at + 6] = std::byte{'x'};
+  Diagnostic diagnostic;
+  CHECK(open_bytes(endless, &diagnostic) == Status::bad_structure);
+  for (const uint32_t length : {uint32_t{1000000}, uint32_t{INT32_MAX}, uint32_t{UINT32_MAX}}) {
+    AlignedBytes longer = good;
+    memcpy(longer.data() + at - 4, &length, sizeof length);
+    CHECK(open_bytes(longer, &diagnostic) == Status::bad_structure);
+  }
+}
+
 TEST_CASE("limits bound what a file may ask for") {
   const AlignedBytes bytes = feed_forward_model().bytes();
   Diagnostic diagnostic;

@@ -13,6 +13,7 @@
 #include "engine/operands.h"
 #include "engine/threads.h"
 #include "tests/support/guarded_buffer.h"
+#include "tests/support/table_scalars.h"
 
 namespace heed::test {
 
@@ -126,6 +127,34 @@ class OneOp {
       const uint8_t values[] = {0, 1, 2, 3, 0x7f, 0x80, 0xff, static_cast<uint8_t>(random.next())};
       buffer_[at] = values[random.integer(0, 7)];
     }
+    return reaches_node();
+  }
+
+  /// The numbers of the op as a file that spells all of them out would hold it.
+  std::vector<TableScalar> scalars() {
+    flatbuffers::FlatBufferBuilder builder;
+    builder.ForceDefaults(true);
+    builder.Finish(fb::Op::Pack(builder, &op));
+    buffer_.assign(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize());
+    const uint8_t* root = flatbuffers::GetRoot<uint8_t>(buffer_.data());
+    return table_scalars(buffer_.data(), root, fb::OpTypeTable());
+  }
+  /// Sets one of scalars() to a value of its width. False as for tamper().
+  bool set_scalar(const TableScalar& scalar, const void* value) {
+    tampered_ = true;
+    memcpy(buffer_.data() + scalar.at, value, scalar.bytes());
+    return reaches_node();
+  }
+
+  const NodeKind& kind() const { return *node_kind(op.options.type); }
+
+  fb::OpT op;
+  heed_diagnostic diagnostic{};
+  std::string variant;
+  size_t tail = 0;  // readable bytes behind each tensor added from now on
+
+ private:
+  bool reaches_node() {
     flatbuffers::Verifier verifier(buffer_.data(), buffer_.size());
     if (!verifier.VerifyBuffer<fb::Op>(nullptr)) return false;
     built_ = flatbuffers::GetRoot<fb::Op>(buffer_.data());
@@ -139,14 +168,6 @@ class OneOp {
     return exist && writes_apart();
   }
 
-  const NodeKind& kind() const { return *node_kind(op.options.type); }
-
-  fb::OpT op;
-  heed_diagnostic diagnostic{};
-  std::string variant;
-  size_t tail = 0;  // readable bytes behind each tensor added from now on
-
- private:
   /// No tensor is written twice, none that is read, and no constant: the file's reader sees to it.
   bool writes_apart() const {
     bool apart = true;
