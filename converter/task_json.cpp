@@ -139,6 +139,22 @@ std::unique_ptr<fb::AudioFrontendT> read_audio(const json& value) {
   return audio;
 }
 
+std::unique_ptr<fb::DetectionT> read_detection(const json& value) {
+  auto detection = std::make_unique<fb::DetectionT>();
+  fb::DetectionT& d = *detection;
+  read_object(value, "detection",
+              {{"stream_hop_samples", into(d.stream_hop_samples, "stream_hop_samples")},
+               {"threshold", into(d.threshold)},
+               {"smoothing_ms", into(d.smoothing_ms, "smoothing_ms")},
+               {"refractory_ms", into(d.refractory_ms, "refractory_ms")},
+               {"min_speech_ms", into(d.min_speech_ms, "min_speech_ms")},
+               {"min_silence_ms", into(d.min_silence_ms, "min_silence_ms")},
+               {"ignored", [&](const json& v) { d.ignored = v.get<std::vector<std::string>>(); }}});
+  for (const uint32_t ms : {d.smoothing_ms, d.refractory_ms, d.min_speech_ms, d.min_silence_ms})
+    if (ms > 60000) refuse("a time of more than a minute makes no sense", "detection");
+  return detection;
+}
+
 std::unique_ptr<fb::ImagePreprocessT> read_image(const json& value) {
   auto image = std::make_unique<fb::ImagePreprocessT>();
   fb::ImagePreprocessT& i = *image;
@@ -175,6 +191,7 @@ std::unique_ptr<fb::TaskT> read_task(const std::string& text, const std::string&
                                 "token_classification", "speech_features", "tensors"})},
                {"labels", [&](const json& v) { read_labels(v, folder, task->labels); }},
                {"audio", [&](const json& v) { task->audio = read_audio(v); }},
+               {"detection", [&](const json& v) { task->detection = read_detection(v); }},
                {"image", [&](const json& v) { task->image = read_image(v); }},
                {"output_is_probability", into(task->output_is_probability)},
                {"window_hop_samples", into(task->window_hop_samples, "window_hop_samples")}});

@@ -67,6 +67,27 @@ bool audio_task(const heed_model& model, AudioTask* out) {
   return true;
 }
 
+DetectionTask detection_task(const heed_model& model) {
+  DetectionTask out;
+  const fb::Task* task = task_of(model);
+  if (task == nullptr) return out;
+  if (text(task->kind()) == "voice_activity") out.threshold = 0.5f;
+  out.stream_hop_samples = task->window_hop_samples();
+  const fb::Detection* detection = task->detection();
+  if (detection == nullptr) return out;
+  if (detection->stream_hop_samples() != 0)
+    out.stream_hop_samples = detection->stream_hop_samples();
+  if (detection->threshold() > 0) out.threshold = detection->threshold();
+  out.smoothing_ms = detection->smoothing_ms();
+  out.refractory_ms = detection->refractory_ms();
+  out.min_speech_ms = detection->min_speech_ms();
+  out.min_silence_ms = detection->min_silence_ms();
+  if (detection->ignored() != nullptr)
+    for (const flatbuffers::String* label : *detection->ignored())
+      out.ignored.push_back(text(label));
+  return out;
+}
+
 bool image_task(const heed_model& model, ImagePreprocessConfig* out) {
   const fb::Task* task = task_of(model);
   const fb::ImagePreprocess* image = task == nullptr ? nullptr : task->image();

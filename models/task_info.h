@@ -2,6 +2,7 @@
 // What a model's file says about its use: the task's kind and the constants of its front end.
 
 #include <string>
+#include <vector>
 
 #include "engine/heed.h"
 #include "models/audio/audio_frontend.h"
@@ -12,6 +13,14 @@ namespace heed {
 struct AudioTask {
   AudioFrontendConfig frontend;     // kind "pcm": the model takes the waveform itself
   uint32_t window_hop_samples = 0;  // of sliding windows; 0: one window
+};
+
+/// How a stream's answers become events; the defaults where the task says nothing.
+struct DetectionTask {
+  uint32_t stream_hop_samples = 0;  // 0: a tenth of the clip
+  float threshold = 0.8f;
+  uint32_t smoothing_ms = 400, refractory_ms = 800, min_speech_ms = 250, min_silence_ms = 300;
+  std::vector<std::string> ignored;
 };
 
 /// "" where the file carries no task.
@@ -25,6 +34,7 @@ size_t cache_capacity(const heed_model& model);
 
 /// False when the task has no such constants.
 bool audio_task(const heed_model& model, AudioTask* out);
+DetectionTask detection_task(const heed_model& model);
 bool image_task(const heed_model& model, ImagePreprocessConfig* out);
 
 }  // namespace heed

@@ -15,6 +15,7 @@
 #include "platforms/cli/attention_drawing.h"
 #include "platforms/cli/commands.h"
 #include "platforms/cli/open_model.h"
+#include "platforms/cli/run_stream.h"
 #include "platforms/cli/run_text.h"
 
 namespace heed::cli {
@@ -31,6 +32,8 @@ struct RunArguments {
   AttentionChoice choice;
   size_t top = 5;
   bool json = false;
+  bool stream = false;
+  uint32_t rate_hz = 0;
 };
 
 double now_us() {
@@ -265,6 +268,8 @@ void each_file(const RunArguments& arguments, const TaskSession& task, RunOne ru
 void run_command(const RunArguments& arguments) {
   const Model model = open_model(arguments.model);
   if (!arguments.inputs.empty()) return run_tensors(arguments, model);
+  if (arguments.stream)
+    return run_stream(model, arguments.run.engine(), {arguments.rate_hz, arguments.json});
   if (text_task(*model.get()))
     return run_texts({arguments.files.empty() ? std::vector<std::string>{"-"} : arguments.files,
                       arguments.run, arguments.text, arguments.save, arguments.top,
@@ -327,6 +332,11 @@ void add_run(CLI::App& program) {
                       "Which query (default: the class token, or the mean of all)");
   command->add_option("--top", arguments->top, "How many answers to print")->capture_default_str();
   command->add_flag("--json", arguments->json, "Print one JSON object per input and line");
+  CLI::Option* stream = command->add_flag(
+      "--stream", arguments->stream,
+      "Listen to standard input, 16-bit mono PCM, and print what is heard as it is heard");
+  command->add_option("--rate", arguments->rate_hz, "Of the stream, in Hz (default: the model's)")
+      ->needs(stream);
   arguments->run.add_to(command);
   arguments->text.add_to(command);
   command->callback([arguments] { run_command(*arguments); });

@@ -11,6 +11,7 @@
 #include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "engine/verify.h"
 #include "models/tensors/npy.h"
@@ -119,6 +120,34 @@ TEST_CASE("the spoken demo word is recognised, as text and as JSON") {
   const Json object = Json::parse(json.out);
   CHECK(object["windows"][0]["answers"][0]["label"] == "right");
   CHECK(object["windows"][0]["answers"][0]["probability"] > 0.8);
+}
+
+TEST_CASE("a stream of samples is listened to, and what is heard is printed as it is heard") {
+  const Folder folder;
+  const std::string model = folder.demo("keywords");
+  const std::string pause(32000, '\0'), word = slurp(kDemo + "keywords.wav").substr(44);
+  spill(folder / "stream.s16", pause + word + pause + word + pause);
+  const Outcome heard = folder.heed("run " + model + " --stream --json <" + folder / "stream.s16");
+  INFO(heard.out << heard.err);
+  CHECK(heard.code == 0);
+  std::istringstream lines(heard.out);
+  std::vector<Json> events;
+  for (std::string line; std::getline(lines, line);) events.push_back(Json::parse(line));
+  REQUIRE(events.size() == 3);
+  CHECK(events[0]["label"] == "right");
+  CHECK(events[1]["label"] == "right");
+  CHECK(events[1]["heard_s"].get<double>() - events[0]["heard_s"].get<double>() == 2.0);
+  CHECK(events[2]["event"] == "end");
+  CHECK(events[2]["heard_s"] == 5.0);
+  // At another rate, and in words.
+  const Outcome slow =
+      folder.heed("run " + model + " --stream --rate 8000 <" + folder / "stream.s16");
+  CHECK(slow.code == 0);
+  CHECK(slow.out.find("      9.9") != std::string::npos);  // ten seconds, the filter's rest apart
+  CHECK(slow.out.find("the end") != std::string::npos);
+  check_fails(folder.heed("run " + folder.demo("digits") + " --stream </dev/null"),
+              {"keyword_spotting"});
+  CHECK(folder.heed("run " + model + " --rate 8000").code == 2);
 }
 
 TEST_CASE("the demo picture is read, and what was attended to is drawn") {
