@@ -96,7 +96,9 @@ ValueId embed(Bert& b) {
 ValueId encode(Bert& b, ValueId x) {
   Net& net = b.net;
   // The mask is ones, then zeros: so many keys are there, and the rest is neither read nor scaled.
-  const ValueId kept = net.sum(net.to_floats(b.mask), {1}, false);
+  // One that hides everything leaves the first.
+  const ValueId kept =
+      net.op("Max", {net.sum(net.to_floats(b.mask), {1}, false), net.scalar(1.0f)});
   const ValueId length = net.op("Cast", {kept}, {{"to", int64_t{7}}});
   const AttentionPlan plan{b.sizes.heads, b.sizes.width / b.sizes.heads};
   for (int64_t i = 0; i < b.sizes.layers; ++i) {

@@ -6,9 +6,12 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "converter/compare.h"
 #include "converter/convert.h"
 #include "engine/heed.hpp"
 #include "models/text_generator.h"
+#include "models/text_reader.h"
+#include "tests/support/alloc_trap.h"
 #include "tests/support/family_golden.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_models.h"
@@ -67,6 +70,15 @@ void check_decoder(const std::string& name) {
       check_row(generator, golden, row);
     }
   }
+  int32_t token = 0;
+  std::string_view text;
+  {
+    heed::test::AllocTrap trap;
+    generator.start("the fox", &error);
+    while (generator.next(&token, &text, &error)) continue;
+    CHECK(trap.count() == 0);
+  }
+  CHECK(error.empty());  // it ended with the context, or with a stop token
   const std::vector<int32_t> long_prompt(generator.context() + 1, 5);
   CHECK_FALSE(generator.start_tokens(long_prompt.data(), long_prompt.size(), &error));
   CHECK(error.find("more tokens than the model's context, 24") != std::string::npos);
@@ -111,6 +123,38 @@ TEST_CASE("texts become the tokens that the tokenizers library makes of them") {
     CHECK(few == 4);
     if (std::string(name) == "sentence") CHECK(ids[3] == last);
   }
+}
+
+TEST_CASE("a sentence embedder reads texts without an allocation, cuts long ones, and compares") {
+  const FamilyGolden golden = heed::test::read_family_golden("sentence");
+  TemporaryFolder folder;
+  golden.write_folder(folder.path().string());
+  const std::string file = folder.file("int8.heed");
+  const Model model = converted(folder.path().string(), file, golden.dims, false);
+  heed::TextReader reader;
+  std::string error;
+  REQUIRE(reader.create(model.get(), heed_options{}, "", &error));
+  const std::string long_text(3000, 'a'), words =
+                                              "we don't know what they'll say, hello world "
+                                              "again and again and again";
+  {
+    heed::test::AllocTrap trap;
+    for (const std::string* text : {&words, &long_text}) CHECK(reader.read(*text, &error));
+    CHECK(trap.count() == 0);
+  }
+  REQUIRE(reader.read(words, &error));
+  CHECK(reader.tokens() == static_cast<size_t>(golden.dims.at("sequence_length")));
+  const std::vector<float> first(reader.values(), reader.values() + reader.width());
+  REQUIRE(reader.read("hello", &error));
+  CHECK(reader.tokens() == 3);
+  double squares = 0;
+  for (size_t i = 0; i < reader.width(); ++i)
+    squares += double{reader.values()[i]} * double{reader.values()[i]};
+  CHECK(std::abs(squares - 1) < 1e-5);
+  CHECK(std::vector<float>(reader.values(), reader.values() + reader.width()) != first);
+  const heed::CompareReport report = heed::compare({{folder.path().string(), "main"}}, file, {});
+  REQUIRE(report.outputs.size() == 1);
+  CHECK(report.outputs[0].snr_db > 15);
 }
 
 TEST_CASE("stories260k: greedy tokens in float32, and int8 beside them") {

@@ -16,6 +16,7 @@
 #include "engine/verify.h"
 #include "models/tensors/npy.h"
 #include "ops/isa.h"
+#include "tests/support/family_golden.h"
 #include "tests/support/onnx_builder.h"
 
 namespace {
@@ -183,6 +184,33 @@ TEST_CASE("every kernel set and thread count of this machine saves the same byte
       }
     }
   }
+}
+
+TEST_CASE("a checkpoint's folder is converted and run on texts, from the line, a file and a pipe") {
+  const Folder folder;
+  const auto made = [&](const char* name) {
+    heed::test::read_family_golden(name).write_folder(folder / name);
+    const Outcome outcome =
+        folder.heed("convert " + (folder / name) + "/ --random-samples 0 --dim " +
+                    (std::string(name) == "llama" ? "context_length=24" : "sequence_length=16"));
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    return folder / (name + std::string(".heed"));
+  };
+  const std::string embedder = made("sentence"), decoder = made("llama");
+  spill(folder / "text.txt", "hello world");
+  const Outcome both = folder.heed("run " + embedder + " 'hello world' " + (folder / "text.txt"));
+  CHECK(both.out.find("text 1 and text 2: cosine 1.0000") != std::string::npos);
+  const Outcome json = folder.heed("run " + embedder + " --json < " + (folder / "text.txt"));
+  CHECK(Json::parse(json.out)["embedding"].size() == 32);
+  const Outcome story = folder.heed("run " + decoder + " 'the fox' --tokens 5 --json");
+  CHECK(Json::parse(story.out)["tokens"].size() == 5);
+  CHECK(folder.heed("run " + decoder + " the --tokens 2").out.find("per second") !=
+        std::string::npos);
+  const Outcome drawn = folder.heed("run " + decoder + " the --temperature 1 --seed 3 --json");
+  CHECK(Json::parse(drawn.out)["tokens"].size() > 0);
+  CHECK(folder.heed("bench " + embedder + " --seconds 0.02").code == 0);
+  check_fails(folder.heed("convert " + (folder / "none") + " -o x.heed"), {"none"});
 }
 
 TEST_CASE("raw tensors go in and out as .npy files") {

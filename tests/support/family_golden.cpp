@@ -124,6 +124,7 @@ void write_safetensors(const std::string& path, const std::vector<GoldenValue>& 
 }
 
 void FamilyGolden::write_folder(const std::string& folder) const {
+  std::filesystem::create_directories(folder);
   for (const auto& [name, text] : files) {
     const std::filesystem::path path = std::filesystem::path(folder) / name;
     std::filesystem::create_directories(path.parent_path());
