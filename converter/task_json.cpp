@@ -182,6 +182,8 @@ std::unique_ptr<fb::TaskT> read_task(const std::string& text, const std::string&
     root = json::parse(text);
   } catch (const json::parse_error& error) {
     refuse("not valid JSON at byte " + std::to_string(error.byte), "the whole");
+  } catch (const json::out_of_range&) {
+    refuse("not valid JSON: a number is larger than any there is", "the whole");
   }
   auto task = std::make_unique<fb::TaskT>();
   read_object(root, "the whole",

@@ -102,6 +102,25 @@ bool is_given(const Node& node, size_t i) {
   return i < node.inputs.size() && node.inputs[i] != kNoValue;
 }
 
+/// Shapes that do not belong together, or operands that are missing, are no such node.
+void check_shapes(const Graph& graph, const Node& node, int64_t gates) {
+  const auto require = [&](bool holds) {
+    if (!holds) no_other_words(node, "its operands have shapes that do not fit each other");
+  };
+  require(is_given(node, 0) && is_given(node, 1) && is_given(node, 2));
+  const Shape x = known_shape(graph, node.inputs[0]), w = known_shape(graph, node.inputs[1]),
+              r = known_shape(graph, node.inputs[2]);
+  require(x.size() == 3 && w.size() == 3 && r.size() == 3);
+  require((w[0] == 1 || w[0] == 2) && w[1] > 0 && w[1] % gates == 0 && w[2] == x[2]);
+  require(r == Shape{w[0], w[1], w[1] / gates});
+  if (is_given(node, 3)) require(known_shape(graph, node.inputs[3]) == Shape{w[0], 2 * w[1]});
+  for (const size_t state : {size_t{5}, size_t{6}})
+    if (is_given(node, state))
+      require(known_shape(graph, node.inputs[state]) == Shape{w[0], x[1], w[1] / gates});
+  for (size_t i = 1; i <= 3; ++i)
+    if (is_given(node, i)) require(constant_operand(graph, node, i).dtype == DType::f32);
+}
+
 /// What the engine does not do and no exporter of transformers asks for.
 void check_options(const Graph& graph, const Node& node, int64_t steps) {
   if (node.int_or("layout", 0) != 0) no_other_words(node, "its layout has the batch first");
@@ -181,9 +200,10 @@ ValueId initial(const Node& node, size_t operand, int64_t direction, const Recur
 
 bool respell_recurrent(Graph& graph, NodeId id) {
   const Node node = graph.node(id);
-  const Shape x = known_shape(graph, node.inputs.at(0)), w = known_shape(graph, node.inputs.at(1));
-  check_options(graph, node, x[0]);
   const int64_t gates = node.is("LSTM") ? 4 : node.is("GRU") ? 3 : 1;
+  check_shapes(graph, node, gates);
+  const Shape x = known_shape(graph, node.inputs[0]), w = known_shape(graph, node.inputs[1]);
+  check_options(graph, node, x[0]);
   const int64_t directions = w[0];
   const bool reverse = node.string_or("direction", "forward") == "reverse";
   const auto step = node.is("LSTM") ? lstm_step : node.is("GRU") ? gru_step : rnn_step;

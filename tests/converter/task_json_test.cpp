@@ -7,6 +7,7 @@
 #include <string>
 
 #include "converter/graph/convert_error.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 
@@ -46,19 +47,18 @@ TEST_CASE("A task file's constants arrive in the file's task table") {
 }
 
 TEST_CASE("Labels come out of a file's column, and comments about it name the file") {
-  const auto folder = std::filesystem::temp_directory_path() / "heed_labels";
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder / "labels.tsv") << "0\tn01\tgoldfish, Carassius\r\n1\tn02\tnewt\n";
+  const heed::test::TemporaryFolder folder;
+  folder.write("labels.tsv", "0\tn01\tgoldfish, Carassius\r\n1\tn02\tnewt\n");
   const std::string text =
       R"({"kind": "tensors", "labels": {"labels_file": "labels.tsv", "column": 2}})";
-  const auto task = heed::read_task(text, folder.string());
+  const auto task = heed::read_task(text, folder.path().string());
   CHECK(task->labels == std::vector<std::string>{"goldfish, Carassius", "newt"});
   CHECK(refusal(text).find("labels.tsv") != std::string::npos);
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("What is not a task file is refused with the key and what would be right") {
   CHECK(refusal("{").find("JSON") != std::string::npos);
+  CHECK(refusal(R"({"kind": 1e16000})").find("number") != std::string::npos);
   CHECK(refusal("[]").find("object") != std::string::npos);
   CHECK(refusal("{}").find("kind") != std::string::npos);
   CHECK(refusal(R"({"kind": "keyword"})").find("keyword_spotting") != std::string::npos);
