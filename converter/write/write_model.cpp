@@ -1,5 +1,8 @@
 #include "converter/write/write_model.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -72,30 +75,61 @@ std::vector<std::byte> serialize(FileModel& file) {
   return bytes;
 }
 
+bool FileBeside::open_nameless() {
+#if defined(O_TMPFILE)
+  const std::string folder = std::filesystem::path(path_).parent_path().string();
+  file_ = open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  if (file_ < 0) return false;
+  temporary_ = "/proc/self/fd/" + std::to_string(file_);
+  if (access(temporary_.c_str(), R_OK) == 0) return true;
+  close(file_);  // there is no /proc
+#endif
+  return false;
+}
+
 FileBeside::FileBeside(const std::string& path, const std::vector<std::byte>& bytes)
-    : path_(path) {
-  temporary_ = path + "." + std::to_string(std::random_device{}()) + ".part";
-  std::FILE* file = std::fopen(temporary_.c_str(), "wb");
-  if (!file) {
+    : path_(path), beside_(path + "." + std::to_string(std::random_device{}()) + ".part") {
+  if (!open_nameless()) {
+    temporary_ = beside_;
+    file_ = open(beside_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+  }
+  if (file_ < 0) {
     throw ConvertError(std::string("cannot be written: ") + std::strerror(errno),
                        "file '" + path + "'", "Choose a folder that exists and may be written to");
   }
-  const size_t written = std::fwrite(bytes.data(), 1, bytes.size(), file);
-  const bool closed = std::fclose(file) == 0;
-  if (written == bytes.size() && closed) return;
+  size_t written = 0;
+  while (written < bytes.size()) {
+    const ssize_t count = write(file_, bytes.data() + written, bytes.size() - written);
+    if (count > 0) written += static_cast<size_t>(count);
+    if (count < 0 && errno != EINTR) break;
+  }
+  if (written == bytes.size()) return;
   const std::string reason = std::strerror(errno);
-  std::remove(temporary_.c_str());
+  close(file_);
+  if (temporary_ == beside_) std::remove(beside_.c_str());
   throw ConvertError("cannot be written in full: " + reason, "file '" + path + "'",
                      "See whether the disk is full");
 }
 
 FileBeside::~FileBeside() {
-  if (!temporary_.empty()) std::remove(temporary_.c_str());
+  if (!temporary_.empty() && temporary_ == beside_) std::remove(beside_.c_str());
+  close(file_);
 }
 
 void FileBeside::keep() {
   std::error_code error;
-  std::filesystem::rename(temporary_, path_, error);
+  if (temporary_ != beside_) {
+    // A new name is given in one step; one that is taken needs a second.
+    if (linkat(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      temporary_.clear();
+      return;
+    }
+    if (linkat(AT_FDCWD, temporary_.c_str(), AT_FDCWD, beside_.c_str(), AT_SYMLINK_FOLLOW) != 0)
+      error = {errno, std::generic_category()};
+    else
+      temporary_ = beside_;
+  }
+  if (!error) std::filesystem::rename(beside_, path_, error);
   if (error) {
     throw ConvertError("cannot be moved into place: " + error.message(), "file '" + path_ + "'",
                        "See whether something else of that name is in the way");

@@ -4,7 +4,6 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "converter/onnx/onnx_import.h"
 #include "tests/support/onnx_builder.h"
 #include "tests/support/seeded_random.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 
@@ -53,21 +53,6 @@ OnnxModel small_model() {
   return model;
 }
 
-/// A folder of its own, removed at the end.
-struct TemporaryFolder {
-  fs::path path;
-  TemporaryFolder() {
-    path = fs::temp_directory_path() / "heed_external_data_test";
-    fs::remove_all(path);
-    fs::create_directories(path / "model");
-  }
-  ~TemporaryFolder() { fs::remove_all(path); }
-
-  void write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(path / name, std::ios::binary) << bytes;
-  }
-};
-
 /// A model in `folder`/model that adds an external tensor of two floats to its input.
 std::string external_error(const TemporaryFolder& folder, const std::string& location,
                            int64_t offset = -1, int64_t length = -1) {
@@ -85,7 +70,7 @@ std::string external_error(const TemporaryFolder& folder, const std::string& loc
   model.graph.output("y");
   folder.write("model/m.onnx", model.bytes());
   try {
-    Graph graph = heed::onnx::import_onnx_file((folder.path / "model/m.onnx").string()).graph;
+    Graph graph = heed::onnx::import_onnx_file((folder.path() / "model/m.onnx").string()).graph;
     heed::graph::fold_constants(graph);
     const std::vector<heed::graph::Constant> zero = {heed::graph::float_constant({2}, {0, 0})};
     CHECK(heed::graph::Evaluator(graph).run(zero)[0].f32 == std::vector<float>{5, 6});
@@ -144,7 +129,7 @@ TEST_CASE("A missing, an empty and a cut file are named in the error") {
   folder.write("empty.onnx", "");
   folder.write("cut.onnx", small_model().bytes().substr(0, 100));
   for (const char* name : {"empty.onnx", "cut.onnx", "none.onnx", "model"}) {
-    const std::string path = (folder.path / name).string();
+    const std::string path = (folder.path() / name).string();
     CHECK_THROWS_WITH(heed::onnx::import_onnx_file(path), ContainsSubstring(path));
   }
 }
@@ -232,18 +217,18 @@ TEST_CASE("External data is read from the model's folder and from nowhere else")
   const std::string floats = raw_bytes(std::vector<float>{0, 5, 6, 7});
   folder.write("model/weights.bin", floats);
   folder.write("secret.bin", floats);
-  fs::create_directories(folder.path / "model/sub");
+  fs::create_directories(folder.path() / "model/sub");
   folder.write("model/sub/weights.bin", floats);
-  fs::create_symlink(folder.path / "secret.bin", folder.path / "model/link.bin");
-  fs::create_directory_symlink(folder.path, folder.path / "model/up");
-  fs::create_symlink("weights.bin", folder.path / "model/inside.bin");
+  fs::create_symlink(folder.path() / "secret.bin", folder.path() / "model/link.bin");
+  fs::create_directory_symlink(folder.path(), folder.path() / "model/up");
+  fs::create_symlink("weights.bin", folder.path() / "model/inside.bin");
   CHECK(external_error(folder, "weights.bin", 4, 8) == "");
   CHECK(external_error(folder, "sub/weights.bin", 4) == "");
   CHECK(external_error(folder, "inside.bin", 4) == "");
   const auto leaves = ContainsSubstring("leaves the model's folder");
   CHECK_THAT(external_error(folder, "../secret.bin", 4), leaves);
   CHECK_THAT(external_error(folder, "sub/../../secret.bin", 4), leaves);
-  CHECK_THAT(external_error(folder, (folder.path / "secret.bin").string(), 4), leaves);
+  CHECK_THAT(external_error(folder, (folder.path() / "secret.bin").string(), 4), leaves);
   CHECK_THAT(external_error(folder, "link.bin", 4), leaves);
   CHECK_THAT(external_error(folder, "up/secret.bin", 4), leaves);
   CHECK_THAT(external_error(folder, std::string("weights.bin\0x", 13), 4), leaves);

@@ -8,6 +8,7 @@
 
 #include "converter/graph/convert_error.h"
 #include "converter/write/sha256.h"
+#include "tests/support/temporary_folder.h"
 
 using heed::DataType;
 using heed::FileModel;
@@ -51,13 +52,6 @@ FileModel small_model() {
   entry->ops.push_back(std::move(op));
   file.model.entry_points.push_back(std::move(entry));
   return file;
-}
-
-std::filesystem::path empty_folder(const std::string& name) {
-  const auto folder = std::filesystem::temp_directory_path() / ("heed_" + name);
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder);
-  return folder;
 }
 
 }  // namespace
@@ -105,31 +99,25 @@ TEST_CASE("The same model gives the same bytes, laid out as a prefix, tables, pa
 }
 
 TEST_CASE("A file that is not kept leaves nothing behind and what was there untouched") {
-  const auto folder = empty_folder("not_kept");
-  const std::string path = (folder / "model.heed").string();
-  std::ofstream(path) << "old";
+  const heed::test::TemporaryFolder folder;
+  const std::string path = folder.write("model.heed", "old");
   {
     const heed::FileBeside beside(path, std::vector<std::byte>(100));
     CHECK(std::filesystem::exists(beside.temporary()));
   }
-  size_t files = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++files;
-  CHECK(files == 1);
+  CHECK(folder.files() == 1);
   std::string text;
   std::ifstream(path) >> text;
   CHECK(text == "old");
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("A file that is kept replaces what was there") {
-  const auto folder = empty_folder("kept");
-  const std::string path = (folder / "model.heed").string();
-  std::ofstream(path) << "old";
+  const heed::test::TemporaryFolder folder;
+  const std::string path = folder.write("model.heed", "old");
   heed::FileBeside beside(path, std::vector<std::byte>(100));
   beside.keep();
   CHECK(std::filesystem::file_size(path) == 100);
-  CHECK(std::distance(std::filesystem::directory_iterator(folder), {}) == 1);
-  std::filesystem::remove_all(folder);
+  CHECK(folder.files() == 1);
 }
 
 TEST_CASE("A folder that does not exist is refused with the file's name") {
