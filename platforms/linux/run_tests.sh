@@ -59,14 +59,8 @@ run_tests build
 
 if [ $native = no ]; then
   step "Clang: build and kernel tests"
-  reuse=()
-  if [ -f build/xnnpack/libXNNPACK.a ]; then  # XNNPACK is not ours to test: one build of it is enough
-    reuse=(-DXNNPACK_LIBRARY="$PWD/build/xnnpack/libXNNPACK.a" -DXNNPACK_UKERNELS="$PWD/build/xnnpack/libmicrokernels-prod.a"
-           -DPTHREADPOOL_LIBRARY="$PWD/build/pthreadpool/libpthreadpool.a" -DCPUINFO_LIBRARY="$PWD/build/cpuinfo/libcpuinfo.a"
-           -DXNNPACK_INCLUDE_DIR="$PWD/build/sources/xnnpack/include" -DPTHREADPOOL_INCLUDE_DIR="$PWD/build/sources/pthreadpool/include")
-  fi
-  configure build-clang -DHEED_TESTS=ON -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
-    -DHEED_DOWNLOADS="$PWD/build/downloads" "${reuse[@]}"
+  . platforms/linux/reuse_xnnpack.sh
+  configure build-clang -DHEED_TESTS=ON -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ "${reuse[@]}"
   build build-clang
   run_tests build-clang -R '^(ops|engine):'
 

@@ -1,0 +1,180 @@
+#include "tests/fuzz/heed_mutator.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <limits>
+
+#include "engine/plan.h"
+#include "engine/verify.h"
+#include "tests/support/table_scalars.h"
+
+namespace heed::test {
+namespace {
+
+constexpr int64_t kTelling[] = {
+    0,     1,     -1,    2,  3,    4,    7,     8,       9,       15,        16,       17,
+    31,    32,    48,    63, 64,   65,   127,   128,     144,     255,       256,      1000,
+    32767, 65535, 65536, -2, -128, 4096, 16384, 1 << 20, 1 << 24, INT32_MAX, INT32_MIN};
+constexpr float kTellingFloats[] = {0.0f,
+                                    -0.0f,
+                                    1.0f,
+                                    -1.0f,
+                                    1e-30f,
+                                    1e-45f,
+                                    1e30f,
+                                    3e38f,
+                                    -3e38f,
+                                    0.5f,
+                                    std::numeric_limits<float>::infinity(),
+                                    -std::numeric_limits<float>::infinity(),
+                                    std::numeric_limits<float>::quiet_NaN()};
+
+size_t below(SeededRandom& random, size_t count) {
+  return static_cast<size_t>(random.integer(0, static_cast<int64_t>(count) - 1));
+}
+template <class T, size_t n>
+T pick(const T (&values)[n], SeededRandom& random) {
+  return values[below(random, n)];
+}
+
+void mutate_scalar(uint8_t* base, const TableScalar& scalar, SeededRandom& random) {
+  uint8_t* const value = base + scalar.at;
+  if (scalar.type == flatbuffers::ET_FLOAT) {
+    const float changed = pick(kTellingFloats, random);
+    memcpy(value, &changed, sizeof changed);
+    return;
+  }
+  const size_t bytes = scalar.bytes();
+  int64_t number = 0;
+  memcpy(&number, value, bytes);
+  switch (random.integer(0, 3)) {
+    case 0:
+      number += random.integer(-3, 3);
+      break;
+    case 1:
+      number = bytes == 8 ? static_cast<int64_t>(random.next()) & ~int64_t{63} : number * 2;
+      break;
+    default:
+      number = bytes == 1 ? random.integer(0, 30) : pick(kTelling, random);
+  }
+  memcpy(value, &number, bytes);
+}
+
+/// Changes that a scalar cannot make: what there is, and in which order.
+void mutate_lists(fb::ModelT& model, SeededRandom& random) {
+  auto& tensors = model.tensors;
+  auto& entries = model.entry_points;
+  if (tensors.empty() || entries.empty() || tensors.back() == nullptr) return;
+  fb::EntryPointT& entry = *entries[below(random, entries.size())];
+  auto& ops = entry.ops;
+  fb::TensorT& tensor = *tensors[below(random, tensors.size())];
+  const auto any_tensor = [&] {
+    return static_cast<int32_t>(random.integer(-1, static_cast<int64_t>(tensors.size())));
+  };
+  const auto change_list = [&](std::vector<int32_t>& list) {
+    if (!list.empty() && random.integer(0, 2) != 0)
+      list[below(random, list.size())] = any_tensor();
+    else if (list.empty() || random.integer(0, 1) == 0)
+      list.push_back(any_tensor());
+    else
+      list.pop_back();
+  };
+  fb::OpT* op = ops.empty() ? nullptr : ops[below(random, ops.size())].get();
+  switch (random.integer(0, 12)) {
+    case 0:
+      if (!ops.empty()) std::swap(ops[below(random, ops.size())], ops[below(random, ops.size())]);
+      break;
+    case 1:
+      if (op != nullptr && ops.size() < 64) ops.push_back(std::make_unique<fb::OpT>(*op));
+      break;
+    case 2:
+      if (ops.size() > 1)
+        ops.erase(ops.begin() + static_cast<ptrdiff_t>(below(random, ops.size())));
+      break;
+    case 3:
+      if (op != nullptr) change_list(op->inputs);
+      break;
+    case 4:
+      if (op != nullptr) change_list(op->outputs);
+      break;
+    case 5:
+      change_list(random.integer(0, 1) == 0 ? entry.inputs : entry.outputs);
+      break;
+    case 6:
+      tensor.shape.push_back(static_cast<uint32_t>(pick(kTelling, random)));
+      break;
+    case 7:
+      if (!tensor.shape.empty()) tensor.shape.pop_back();
+      break;
+    case 8:
+      if (!tensor.shape.empty())
+        tensor.shape[below(random, tensor.shape.size())] =
+            static_cast<uint32_t>(random.integer(1, 40));
+      break;
+    case 9:
+      if (tensors.size() < 256) tensors.push_back(std::make_unique<fb::TensorT>(tensor));
+      break;
+    case 10:
+      tensor = fb::TensorT(*tensors[below(random, tensors.size())]);
+      break;
+    case 11:
+      if (entries.size() < 8) entries.push_back(std::make_unique<fb::EntryPointT>(entry));
+      break;
+    default:
+      tensor.storage = static_cast<fb::Storage>(random.integer(0, 3));
+      if (random.integer(0, 1) == 0) tensor.blob.reset();
+      if (tensor.storage == fb::Storage::view) tensor.parent = any_tensor();
+  }
+}
+
+/// Blobs as large as their tensors, so that a changed shape gets past the first pass.
+void mend_blobs(fb::ModelT& model, FuzzBytes& blobs) {
+  for (const auto& tensor : model.tensors) {
+    if (tensor == nullptr || tensor->blob == nullptr || tensor->dtype > DataType::boolean) continue;
+    uint64_t bytes = element_bytes(tensor->dtype);
+    for (const uint32_t size : tensor->shape) bytes = std::min<uint64_t>(bytes * size, 1 << 20);
+    if (bytes == tensor->blob->size() || bytes > 4096) continue;
+    tensor->blob = std::make_unique<fb::Blob>(blobs.size(), bytes);
+    blobs.resize(blobs.size() + round_up(static_cast<size_t>(bytes), kAlignment), 1);
+  }
+}
+
+}  // namespace
+
+bool mutate_heed(FuzzBytes& bytes, SeededRandom& random) {
+  flatbuffers::Verifier verifier(bytes.data(), bytes.size(), 16, 100000);
+  if (bytes.size() < 16 || !fb::VerifySizePrefixedModelBuffer(verifier)) return false;
+  uint32_t size = 0;
+  memcpy(&size, bytes.data(), sizeof size);
+  const size_t area = std::min(blob_area_begin(size), bytes.size());
+  FuzzBytes blobs(bytes.begin() + static_cast<ptrdiff_t>(area), bytes.end());
+  fb::ModelT model;
+  fb::GetSizePrefixedModel(bytes.data())->UnPackTo(&model);
+
+  const bool lists = random.integer(0, 1) == 0;
+  if (lists)
+    for (int64_t i = random.integer(1, 2); i > 0; --i) mutate_lists(model, random);
+  if (random.integer(0, 1) == 0) mend_blobs(model, blobs);
+  if (random.integer(0, 1) == 0) {
+    std::vector<PlanResult> results;
+    (void)plan_model(model, &results, nullptr);  // a plan that fails is a change too
+  }
+  if (random.integer(0, 3) != 0) model.blob_bytes = blobs.size();
+  for (int64_t i = random.integer(0, 2); i > 0 && !blobs.empty(); --i)
+    blobs[below(random, blobs.size())] = static_cast<uint8_t>(random.next());
+
+  flatbuffers::FlatBufferBuilder builder;
+  builder.ForceDefaults(true);  // so that there is a scalar to change
+  fb::FinishSizePrefixedModelBuffer(builder, fb::Model::Pack(builder, &model));
+  bytes.assign(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize());
+  const uint8_t* root = flatbuffers::GetRoot<uint8_t>(bytes.data() + sizeof(uint32_t));
+  const auto scalars = table_scalars(bytes.data(), root, fb::ModelTypeTable());
+  for (int64_t i = random.integer(lists ? 0 : 1, 3); i > 0; --i)
+    mutate_scalar(bytes.data(), scalars[below(random, scalars.size())], random);
+  bytes.resize(blob_area_begin(bytes.size() - sizeof(uint32_t)));
+  bytes.insert(bytes.end(), blobs.begin(), blobs.end());
+  return true;
+}
+
+}  // namespace heed::test

@@ -1,0 +1,93 @@
+// The tokenizer of a .heed file: its tables read, texts told apart, tokens put together.
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/heed.hpp"
+#include "models/text/tokenizer.h"
+#include "tests/fuzz/fuzz_target.h"
+#include "tests/fuzz/heed_mutator.h"
+#include "tests/support/tiny_models.h"
+
+namespace heed::test {
+namespace {
+
+void run(std::span<const uint8_t> bytes) {
+  const AlignedBytes aligned(std::as_bytes(bytes));
+  heed_limits limits = heed_default_limits();
+  limits.session_bytes = limits.tensor_bytes = 1 << 20;
+  Model model;
+  if (model.open(aligned.span(), nullptr, &limits) != Status::ok) return;
+  Tokenizer tokenizer;
+  std::string error;
+  if (!tokenizer.create(*model.get(), &error)) {
+    if (error.empty()) abort();
+    return;
+  }
+  // Texts of every kind: words, none, unknown letters, no UTF-8, and the file itself.
+  const std::string whole(bytes.begin(), bytes.end());
+  int32_t ids[64];
+  for (const std::string& text : {std::string("hello, un\xc3\xa4"
+                                              "ffable world! 12"),
+                                  std::string(), std::string(3000, 'a'),
+                                  std::string("\xff\xc0\x80\xe2\x96"), whole.substr(0, 500)}) {
+    for (const size_t most : {size_t{0}, size_t{3}, std::size(ids)}) {
+      const size_t count = std::min(tokenizer.encode(text, ids, most), most);
+      for (size_t i = 0; i < count; ++i) (void)tokenizer.text_of(ids[i], i == 0);
+      (void)tokenizer.encode_whole(text, ids, most);
+    }
+  }
+  for (const int32_t odd : {-1, 0, INT32_MAX, INT32_MIN}) {
+    (void)tokenizer.text_of(odd, true);
+    (void)tokenizer.stops(odd);
+  }
+}
+
+std::unique_ptr<fb::TokenizerT> tokenizer_of(const char* kind,
+                                             const std::vector<std::string>& pieces) {
+  auto made = std::make_unique<fb::TokenizerT>();
+  made->kind = kind;
+  for (const std::string& piece : pieces) {
+    made->pieces.insert(made->pieces.end(), piece.begin(), piece.end());
+    made->piece_ends.push_back(static_cast<uint32_t>(made->pieces.size()));
+  }
+  made->unknown = 0;
+  made->before = {0};
+  made->after = made->special = made->stop = {1};
+  return made;
+}
+
+FuzzBytes file_with(std::unique_ptr<fb::TokenizerT> tokenizer) {
+  TinyModel tiny = two_entry_model();
+  tiny.model.task = std::make_unique<fb::TaskT>();
+  tiny.model.task->kind = "text_classification";
+  tiny.model.task->tokenizer = std::move(tokenizer);
+  const AlignedBytes bytes = tiny.bytes();
+  const auto* first = reinterpret_cast<const uint8_t*>(bytes.data());
+  return {first, first + bytes.size()};
+}
+
+std::vector<FuzzBytes> seeds() {
+  auto words = tokenizer_of("wordpiece", {"[UNK]", "[SEP]", "un", "##aff", "##able", "hello", ",",
+                                          "world", "##a", "a", "1", "##2", "!"});
+  words->lower_case = true;
+  words->continuation = "##";
+  std::vector<std::string> letters = {"<unk>", "</s>"};
+  for (int byte = 0; byte < 256; ++byte) letters.emplace_back(1, static_cast<char>(byte));
+  for (const char* more : {"he", "ll", "hell", "hello", " w", "or", " wor"})
+    letters.emplace_back(more);
+  auto scored = tokenizer_of("bpe", letters);
+  for (size_t i = 0; i < letters.size(); ++i) scored->scores.push_back(-static_cast<float>(i));
+  scored->byte_first = 2;
+  scored->space_before = true;
+  auto merged = tokenizer_of("byte_bpe", letters);
+  merged->byte_first = 2;
+  merged->merges = {2 + 'h', 2 + 'e', 258, 2 + 'l', 2 + 'l', 259, 258, 259, 260, 260, 2 + 'o', 261};
+  return {file_with(std::move(words)), file_with(std::move(scored)), file_with(std::move(merged))};
+}
+
+const FuzzTarget kTarget = {"tokenizer", run, seeds, mutate_heed};
+const RegisterFuzzTarget kHere(kTarget);
+
+}  // namespace
+}  // namespace heed::test

@@ -1,0 +1,11 @@
+#pragma once
+// Changes a protocol buffer field by field, and mends the lengths of the messages around it.
+
+#include "tests/fuzz/fuzz_target.h"
+
+namespace heed::test {
+
+/// False where the bytes are no protocol buffer.
+bool mutate_wire(FuzzBytes& bytes, SeededRandom& random);
+
+}  // namespace heed::test
