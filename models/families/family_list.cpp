@@ -8,11 +8,18 @@
 namespace heed::families {
 namespace {
 
+// clang-format off: a line each
 constexpr Family kFamilies[] = {
-    {"bert", build_bert},   {"deit", build_vit},      {"distilbert", build_bert},
-    {"llama", build_llama}, {"mistral", build_llama}, {"qwen2", build_llama},
+    {"bert", build_bert},
+    {"deit", build_vit},
+    {"distilbert", build_bert},
+    {"gpt2", build_gpt2},
+    {"llama", build_llama},
+    {"mistral", build_llama},
+    {"qwen2", build_llama},
     {"vit", build_vit},
 };
+// clang-format on
 
 }  // namespace
 

@@ -92,9 +92,10 @@ TEST_CASE("a Llama folder decodes as transformers does") { check_decoder("llama"
 TEST_CASE("a Qwen2 folder, whose projections have biases, decodes as transformers does") {
   check_decoder("qwen2");
 }
+TEST_CASE("a GPT-2 folder decodes as transformers does") { check_decoder("gpt2"); }
 
 TEST_CASE("texts become the tokens that the tokenizers library makes of them") {
-  for (const char* name : {"sentence", "llama", "qwen2"}) {
+  for (const char* name : {"sentence", "llama", "qwen2", "gpt2"}) {
     const FamilyGolden golden = heed::test::read_family_golden(name);
     TemporaryFolder folder;
     golden.write_folder(folder.path().string());

@@ -229,7 +229,18 @@ def qwen2():
     decoder("qwen2", transformers.Qwen2Config, transformers.Qwen2ForCausalLM, byte_pairs(280))
 
 
-CASES = [bert, sentence, distilbert, vit, deit, llama, qwen2]
+def gpt2():
+    pieces = byte_pairs(280)
+    config = transformers.GPT2Config(
+        n_embd=32, n_layer=2, n_head=4, n_positions=32, vocab_size=pieces.get_vocab_size(),
+        bos_token_id=0, eos_token_id=0)
+    steps = [(7 * i * i + 3 * i + 1) % config.vocab_size for i in range(19)]
+    write("gpt2", transformers.GPT2LMHeadModel(config), {},
+          {"logits": lambda r, g: r.logits[0, :, :24]}, {"context_length": 24, "prompt_chunk": 5},
+          tokenizer=pieces, steps=steps)
+
+
+CASES = [bert, sentence, distilbert, vit, deit, llama, qwen2, gpt2]
 
 if __name__ == "__main__":
     wanted = set(sys.argv[1:])
