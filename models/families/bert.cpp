@@ -1,4 +1,4 @@
-// BERT and what has its layers: MiniLM and other sentence embedders, DistilBERT.
+// BERT and what has its layers: MiniLM and other sentence embedders, DistilBERT, RoBERTa.
 //
 //   h = LayerNorm(words[ids] + positions + types[type_ids])
 //   per layer: h = LayerNorm(h + attention(h));  h = LayerNorm(h + W2 gelu(W1 h))
@@ -29,7 +29,8 @@ constexpr LayerNames kDistilBert = {"transformer.layer.", "attention.q_lin",   "
 
 /// The numbers of config.json, under whichever names.
 struct Sizes {
-  bool distil = false;
+  bool distil = false, roberta = false;
+  int64_t first_position = 0;  // RoBERTa counts from behind the padding's
   int64_t width = 0, inner = 0, layers = 0, heads = 0, vocabulary = 0, positions = 0;
   double epsilon = 1e-12;
   std::string activation;
@@ -39,6 +40,7 @@ struct Sizes {
 Sizes read_sizes(const Settings& config) {
   Sizes s;
   s.distil = config.text("model_type") == "distilbert";
+  s.roberta = config.text("model_type") == "roberta";
   s.names = s.distil ? kDistilBert : kBert;
   s.width = config.size(s.distil ? "dim" : "hidden_size");
   s.inner = config.size(s.distil ? "hidden_dim" : "intermediate_size");
@@ -46,6 +48,10 @@ Sizes read_sizes(const Settings& config) {
   s.heads = config.size(s.distil ? "n_heads" : "num_attention_heads");
   s.vocabulary = config.size("vocab_size");
   s.positions = config.size("max_position_embeddings");
+  const int64_t padding = s.roberta ? config.whole_or("pad_token_id", 1) : -1;
+  if (padding < -1 || padding >= s.positions - 1)
+    config.refuse("pad_token_id", "leaves no positions");
+  s.first_position = padding + 1;
   s.epsilon = config.number_or("layer_norm_eps", 1e-12);
   s.activation = activation_named(config.text_or(s.distil ? "activation" : "hidden_act", "gelu"));
   if (s.width % s.heads != 0)
@@ -78,7 +84,8 @@ ValueId embed(Bert& b) {
   const std::string table = b.name("embeddings.position_embeddings.weight");
   net.weight(table, {b.sizes.positions, width});
   const graph::ConstantPtr rows = net.checkpoint().tensor(table);
-  std::vector<float> positions(rows->f32.begin(), rows->f32.begin() + b.length * width);
+  const auto row = rows->f32.begin() + b.sizes.first_position * width;
+  std::vector<float> positions(row, row + b.length * width);
   const std::string types = b.name("embeddings.token_type_embeddings");
   const bool typed = net.checkpoint().has(types + ".weight");
   if (typed && b.types == kNoValue) {
@@ -174,7 +181,12 @@ void classify(Bert& b, ValueId x, const std::string& architecture) {
     return architecture.size() >= end.size() &&
            architecture.compare(architecture.size() - end.size(), end.size(), end) == 0;
   };
-  if (ends("ForSequenceClassification")) {
+  if (ends("ForSequenceClassification") && b.sizes.roberta) {
+    const ValueId pooled = net.linear(first_row(net, x), "classifier.dense", b.sizes.width, "Tanh");
+    const ValueId weight = net.weight("classifier.out_proj.weight", {-1, b.sizes.width});
+    net.output("logits", net.linear(pooled, "classifier.out_proj", net.shape(weight)[0]));
+    b.recipe.task->kind = "text_classification";
+  } else if (ends("ForSequenceClassification")) {
     const std::string dense = b.sizes.distil ? "pre_classifier" : b.name("pooler.dense");
     const ValueId pooled =
         net.linear(first_row(net, x), dense, b.sizes.width, b.sizes.distil ? "Relu" : "Tanh");
@@ -199,20 +211,19 @@ void classify(Bert& b, ValueId x, const std::string& architecture) {
 void build_bert(Recipe& recipe) {
   Bert b{recipe, recipe.entry(), read_sizes(recipe.config), "", 0};
   b.prefix = recipe.checkpoint.prefix_of("embeddings.word_embeddings.weight",
-                                         {"", "bert.", "distilbert.", "0.auto_model."});
+                                         {"", "bert.", "distilbert.", "roberta."});
   recipe.task = std::make_shared<fb::TaskT>();
   const Settings modules = recipe.checkpoint.settings("modules.json");
   const Settings sentence = recipe.checkpoint.settings("sentence_bert_config.json");
   const std::vector<std::string> architectures = recipe.config.texts("architectures");
   const std::string architecture = architectures.empty() ? "Model" : architectures.front();
   const bool embeds = modules.has("items") || recipe.checkpoint.file("1_Pooling/config.json");
-  b.length =
-      recipe.dim("sequence_length",
-                 std::min(sentence.size_or("max_seq_length", b.sizes.positions), b.sizes.positions),
-                 b.sizes.positions, "input_ids", 1);
+  const int64_t most = b.sizes.positions - b.sizes.first_position;
+  b.length = recipe.dim("sequence_length", std::min(sentence.size_or("max_seq_length", most), most),
+                        most, "input_ids", 1);
   b.ids = b.net.input("input_ids", {1, b.length}, DType::i64);
   b.mask = b.net.input("attention_mask", {1, b.length}, DType::i64);
-  if (!embeds && !b.sizes.distil)
+  if (!embeds && !b.sizes.distil && !b.sizes.roberta)
     b.types = b.net.input("token_type_ids", {1, b.length}, DType::i64);
   const ValueId x = encode(b, embed(b));
   if (embeds)

@@ -17,6 +17,7 @@ constexpr Family kFamilies[] = {
     {"llama", build_llama},
     {"mistral", build_llama},
     {"qwen2", build_llama},
+    {"roberta", build_bert},
     {"vit", build_vit},
 };
 // clang-format on

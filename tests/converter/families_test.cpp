@@ -105,6 +105,7 @@ TEST_CASE("a sentence-transformers folder gives normalised means") { check_famil
 TEST_CASE("a DistilBERT classifier's folder gives transformers' logits") {
   check_family("distilbert");
 }
+TEST_CASE("a RoBERTa classifier's folder gives transformers' logits") { check_family("roberta"); }
 TEST_CASE("a ViT folder gives transformers' logits") { check_family("vit"); }
 TEST_CASE("a DeiT folder with two heads gives transformers' logits") { check_family("deit"); }
 

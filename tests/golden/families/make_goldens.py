@@ -190,6 +190,17 @@ def distilbert():
           token_inputs(16, 11, 60), {"logits": lambda r, g: r.logits}, {"sequence_length": 16})
 
 
+def roberta():
+    config = transformers.RobertaConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        vocab_size=60, max_position_embeddings=24, type_vocab_size=1, num_labels=3, pad_token_id=1)
+    inputs = token_inputs(16, 11, 60)
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    inputs["input_ids"] = np.where(mask == 1, np.where(ids == 1, 5, ids), 1)
+    write("roberta", transformers.RobertaForSequenceClassification(config), inputs,
+          {"logits": lambda r, g: r.logits}, {"sequence_length": 16})
+
+
 def vit():
     config = transformers.ViTConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
@@ -240,7 +251,7 @@ def gpt2():
           tokenizer=pieces, steps=steps)
 
 
-CASES = [bert, sentence, distilbert, vit, deit, llama, qwen2, gpt2]
+CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, qwen2, gpt2]
 
 if __name__ == "__main__":
     wanted = set(sys.argv[1:])
