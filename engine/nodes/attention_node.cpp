@@ -30,10 +30,13 @@ constexpr int64_t kSizeMax = INT32_MAX / 4;
 
 struct AttentionShape {
   int32_t batch, queries, keys, heads, kv_heads, head_width, value_width;
+  bool cached;  // keys and values are int8 rows
   int32_t width() const { return heads * value_width; }
   int64_t rows() const { return int64_t{batch} * queries; }
   /// Queries that share keys are few: see few_queries.h.
-  bool few() const { return int64_t{queries} * (heads / kv_heads) <= kFewQueries; }
+  bool few() const {
+    return int64_t{queries} * (heads / kv_heads) <= (cached ? kFewQueriesCached : kFewQueries);
+  }
   int64_t multiply_adds() const {
     return rows() * keys * heads * (int64_t{head_width} + value_width);
   }
@@ -46,12 +49,13 @@ struct AttentionShape {
   }
 };
 
-AttentionShape shape_of(const fb::AttentionOptions& o) {
+AttentionShape shape_of(const OpInfo& info) {
+  const auto& o = info.options<fb::AttentionOptions>();
   const uint32_t value_width = o.value_width() ? o.value_width() : o.head_width();
   return {static_cast<int32_t>(o.batch()),    static_cast<int32_t>(o.queries()),
           static_cast<int32_t>(o.keys()),     static_cast<int32_t>(o.heads()),
           static_cast<int32_t>(o.kv_heads()), static_cast<int32_t>(o.head_width()),
-          static_cast<int32_t>(value_width)};
+          static_cast<int32_t>(value_width),  info.input(kK).type == DataType::q8_rows};
 }
 
 Status verify_sizes(const OpCheck& check, const fb::AttentionOptions& o) {
@@ -119,7 +123,7 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   const auto& o = info.options<fb::AttentionOptions>();
   HEED_TRY(check.operands_with_epilogue(3, 5));
   HEED_TRY(verify_sizes(check, o));
-  const AttentionShape a = shape_of(o);
+  const AttentionShape a = shape_of(info);
   HEED_TRY(
       verify_rows(check, info.input(kQ), a.rows(), o.q_column(), a.heads, a.head_width, false));
   const int64_t key_rows = int64_t{a.batch} * a.keys;
@@ -160,35 +164,33 @@ bool splits_heads(const AttentionShape& a, int32_t threads) {
 /// Keys up to a multiple of 64 bytes of floats.
 constexpr int32_t padded_keys(int32_t keys) { return (keys + 15) / 16 * 16; }
 
-size_t kernel_scratch_bytes(const AttentionShape& a, bool cached) {
+size_t kernel_scratch_bytes(const AttentionShape& a) {
   if (!a.few()) return attention_scratch_bytes(a.keys, a.head_width);
-  if (!cached) return few_queries_scratch_floats(a.keys, a.head_width) * sizeof(float);
+  if (!a.cached) return few_queries_scratch_floats(a.keys, a.head_width) * sizeof(float);
   return static_cast<size_t>(padded_keys(a.keys)) * sizeof(float) +
          cached_attention_scratch_bytes(a.keys);
 }
-
-bool is_cached(const OpInfo& info) { return info.input(kK).type == DataType::q8_rows; }
 
 size_t core_bytes(const AttentionShape& a) {
   return static_cast<size_t>(a.rows()) * static_cast<size_t>(a.width()) * sizeof(float);
 }
 
 /// Floats that a thread unpacks keys or values from a cache of int8 into, to pack them again.
-size_t unpacked_bytes(const OpInfo& info, const AttentionShape& a) {
-  if (a.few() || !is_cached(info)) return 0;
+size_t unpacked_bytes(const AttentionShape& a) {
+  if (a.few() || !a.cached) return 0;
   const int32_t width = std::max(a.head_width, a.value_width);
   return static_cast<size_t>(a.keys) * static_cast<size_t>(width) * sizeof(float);
 }
 
 ScratchNeed scratch(const OpInfo& info, int32_t threads) {
-  const AttentionShape a = shape_of(info.options<fb::AttentionOptions>());
+  const AttentionShape a = shape_of(info);
   const bool stored = info.has_output(0) || info.has_output(1);
   ScratchNeed need;
   need.shared = a.packed_bytes() + (splits_heads(a, threads) && !stored ? core_bytes(a) : 0);
   // Unpacking comes first and is over when the queries begin.
-  need.per_thread = std::max(epilogue_scratch_bytes(panel_rows(a.width()), a.width()) +
-                                 kernel_scratch_bytes(a, is_cached(info)),
-                             unpacked_bytes(info, a));
+  need.per_thread =
+      std::max(epilogue_scratch_bytes(panel_rows(a.width()), a.width()) + kernel_scratch_bytes(a),
+               unpacked_bytes(a));
   return need;
 }
 
@@ -246,7 +248,7 @@ struct AttentionState {
 Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   auto* state = new (memory) AttentionState{};
   const auto& o = info.options<fb::AttentionOptions>();
-  const AttentionShape a = shape_of(o);
+  const AttentionShape a = shape_of(info);
   state->shape = a;
   state->epilogue = make_epilogue(info, o.epilogue(), context.kernels);
   state->kernel = context.kernels.attention;
@@ -531,9 +533,7 @@ const char* variant(const void* memory) {
   return state.k.x ? state.kernels->reduce->name : state.kernels->cached_attention->name;
 }
 
-int64_t multiply_adds(const OpInfo& info) {
-  return shape_of(info.options<fb::AttentionOptions>()).multiply_adds();
-}
+int64_t multiply_adds(const OpInfo& info) { return shape_of(info).multiply_adds(); }
 
 }  // namespace
 

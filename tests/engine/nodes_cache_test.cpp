@@ -151,7 +151,7 @@ TEST_CASE("attention over the keys that are there is attention over those keys a
 TEST_CASE("caches of int8 give what their values give as floats") {
   // Few queries use the int8 where it lies, and are quantised themselves; many unpack it first.
   for (const int32_t width : {16, 64, 80}) {
-    for (const int32_t queries : {1, 12}) {
+    for (const int32_t queries : {1, 16, 18}) {
       INFO(queries << " queries, heads of " << width);
       CachedAttention a({.batch = 2,
                          .queries = queries,
@@ -165,7 +165,7 @@ TEST_CASE("caches of int8 give what their values give as floats") {
       check_same_bits(a.cached, {a.cached_r});
       REQUIRE(a.plain.run(IsaSet{}, 1) == "");
       const auto got = a.cached.get<float>(a.cached_r), expected = a.plain.get<float>(a.plain_r);
-      CHECK(worst_difference(got, expected) <= (queries == 1 ? 0.01 : 0.0));
+      CHECK(worst_difference(got, expected) <= (queries <= 16 ? 0.01 : 0.0));
     }
   }
 }
