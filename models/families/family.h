@@ -72,5 +72,6 @@ void build_bert(Recipe& recipe);   // BERT, MiniLM, DistilBERT, RoBERTa
 void build_gpt2(Recipe& recipe);   // GPT-2 and DistilGPT-2
 void build_llama(Recipe& recipe);  // Llama, Mistral, Qwen2: decoders with caches
 void build_vit(Recipe& recipe);    // ViT, DeiT
+void build_whisper(Recipe& recipe);
 
 }  // namespace heed::families

@@ -19,6 +19,7 @@ constexpr Family kFamilies[] = {
     {"qwen2", build_llama},
     {"roberta", build_bert},
     {"vit", build_vit},
+    {"whisper", build_whisper},
 };
 // clang-format on
 

@@ -251,7 +251,23 @@ def gpt2():
           tokenizer=pieces, steps=steps)
 
 
-CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, qwen2, gpt2]
+def whisper():
+    """A sound of two seconds."""
+    config = transformers.WhisperConfig(
+        d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=48, decoder_ffn_dim=48, vocab_size=64,
+        num_mel_bins=8, max_source_positions=100, max_target_positions=24, pad_token_id=60,
+        bos_token_id=60, eos_token_id=60, decoder_start_token_id=61, suppress_tokens=[],
+        begin_suppress_tokens=[])
+    model = transformers.WhisperForConditionalGeneration(config)
+    said = [61] + [(7 * i * i + 3 * i + 1) % 60 for i in range(11)]
+    write("whisper", model, {"input_features": (1, 8, 200),
+                             "decoder_input_ids": np.asarray(said, np.int64)[None]},
+          {"logits": lambda r, g: r.logits[0],
+           "hidden": lambda r, g: r.encoder_last_hidden_state[0, ::10]})
+
+
+CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, qwen2, gpt2, whisper]
 
 if __name__ == "__main__":
     wanted = set(sys.argv[1:])
