@@ -30,12 +30,32 @@ double squared_error(const float* row, int64_t width, float scale) {
   return error;
 }
 
+/// The step of a grid with at most 127 points on either side of zero on which the whole row lies:
+/// so do weights that were quantised before, and another step would round them again. 0 where there
+/// is none.
+float step_of_grid(const float* row, int64_t width, float absmax) {
+  constexpr float kTolerance = 5e-7f;  // of a value: three roundings of float32
+  for (int points = 1; points <= 127; ++points) {
+    const float step = absmax / static_cast<float>(points);
+    if (!(step > 1e-37f)) return 0.0f;
+    const float inverse = 1.0f / step;
+    const bool fits = std::all_of(row, row + width, [&](float w) {
+      const float on_grid = step * static_cast<float>(to_int8(w, inverse));
+      return std::fabs(w - on_grid) <= kTolerance * std::fabs(w);
+    });
+    if (fits) return points == 1 ? 0.0f : step;  // one magnitude says nothing
+  }
+  return 0.0f;
+}
+
 /// Clipping trades the largest weights for finer steps of the others; below 0.8 it never pays for
 /// the bell-shaped rows that training leaves.
 float best_scale(const float* row, int64_t width, float absmax) {
   const float plain = absmax / 127.0f;
   // A scale too small to invert (denormal weights) stands for zero.
   if (!(plain > 1e-37f)) return 0.0f;
+  const float given = step_of_grid(row, width, absmax);
+  if (given > 0) return given;
   float best = plain;
   double least = squared_error(row, width, plain);
   for (int step = 1; step <= 8; ++step) {

@@ -17,9 +17,10 @@ struct QuantizedRows {
   std::vector<float> scale;    // [rows]
 };
 
-/// Quantises each row of a [rows, width] constant. Of a few clippings of the row's largest value
-/// (none included), takes the one with the least squared error. Throws ConvertError that names
-/// `label` where a value is NaN or infinite.
+/// Quantises each row of a [rows, width] constant. A row that lies on a grid of int8 already keeps
+/// it: what was quantised before is not rounded again. Else of a few clippings of the row's largest
+/// value (none included), takes the one with the least squared error. Throws ConvertError that
+/// names `label` where a value is NaN or infinite.
 QuantizedRows quantize_rows(const graph::Constant& weights, const std::string& label);
 
 /// The operands of a linear with layout k4n16; padded outputs have zeros everywhere.

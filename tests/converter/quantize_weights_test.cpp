@@ -125,3 +125,26 @@ TEST_CASE("Patterns match names with stars and question marks") {
   CHECK(glob_match("a*b*c", "a-b-b-c"));
   CHECK_FALSE(glob_match("a*b*c", "a-b-b"));
 }
+
+TEST_CASE("Weights that were quantised before keep their integers and their scales") {
+  SeededRandom random(7);
+  heed::graph::Constant weights;
+  weights.shape = {40, 96};
+  std::vector<int> codes;
+  std::vector<float> scales;
+  for (int64_t n = 0; n < 40; ++n) {
+    // Some rows do not reach 127, as where one scale serves all rows of a tensor.
+    const int most = n % 3 == 0 ? 127 : 40 + static_cast<int>(n);
+    scales.push_back(random.uniform(0.001f, 0.004f));
+    for (int64_t k = 0; k < 96; ++k) {
+      const float any = random.uniform(0, static_cast<float>(2 * most));
+      const int code = k == 5 ? most : static_cast<int>(any) - most;
+      codes.push_back(k == 6 ? 1 : code);  // no divisor is common to all
+      weights.f32.push_back(scales.back() * static_cast<float>(codes.back()));
+    }
+  }
+  const QuantizedRows rows = heed::quantize_rows(weights, "w");
+  for (size_t i = 0; i < codes.size(); ++i) REQUIRE(rows.q[i] == codes[i]);
+  for (size_t n = 0; n < scales.size(); ++n)
+    CHECK(std::fabs(rows.scale[n] - scales[n]) <= 1.2e-7f * scales[n]);
+}
