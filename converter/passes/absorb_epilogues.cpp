@@ -1,5 +1,6 @@
 // What follows a linear layer or convolution and can be done by it: constant factors and additions
-// per output go into its weights and bias, an activation into its epilogue.
+// per output go into its weights and bias, an activation into its epilogue. A norm takes factors
+// and additions into its gamma and beta.
 
 #include <string>
 #include <utility>
@@ -13,10 +14,15 @@ namespace {
 
 constexpr const char* kPass = "absorb_epilogues";
 
+/// Operand 1: weights, the outputs first; operand 2: what is added to each output.
 bool has_weights(const Node& node) {
   return !node.dead && node.domain == kFusedDomain &&
          (node.op == "Linear" || node.op == "FramesLinear" || node.op == "SignalLinear" ||
-          node.op == "Conv");
+          node.op == "Conv" || node.op == "Norm");
+}
+
+bool takes_activation(const Node& layer, const std::string& kind) {
+  return layer.op != "Norm" && (layer.op != "Conv" || kind == "Relu");
 }
 
 bool is_bare(const Node& node) {
@@ -74,7 +80,7 @@ bool absorb_scale(Graph& graph, NodeId layer, const std::vector<float>& factors)
 
 /// What could be absorbed but for a Reshape between moves before it, where the Reshape leaves the
 /// layer's outputs as the last dimension.
-bool move_before_reshape(Graph& graph, const Node& reshape, ValueId y) {
+bool move_before_reshape(Graph& graph, const Node& layer, const Node& reshape, ValueId y) {
   const ValueId reshaped = reshape.outputs[0];
   const NodeId user = graph.only_user(reshaped);
   const Shape shape = shape_of(graph, y);
@@ -88,7 +94,8 @@ bool move_before_reshape(Graph& graph, const Node& reshape, ValueId y) {
     const std::vector<float> constant = constant_per_output(graph, next, reshaped);
     if (constant.empty()) return false;
     moved.inputs = {y, add_floats(graph, next.name + "/constant", {shape.back()}, constant)};
-  } else if (next.is("Activation", kFusedDomain)) {
+  } else if (next.is("Activation", kFusedDomain) &&
+             takes_activation(layer, next.string_or("activation", ""))) {
     moved.inputs = {y};
   } else {
     return false;
@@ -107,10 +114,10 @@ bool absorb_next(Graph& graph, PassReport& report, NodeId id) {
   const NodeId user = graph.only_user(y);
   if (user == kNoNode) return false;
   const Node next = graph.node(user);
-  if (next.is("Reshape")) return move_before_reshape(graph, next, y);
+  if (next.is("Reshape")) return move_before_reshape(graph, layer, next, y);
   if (next.is("Activation", kFusedDomain)) {
     const std::string kind = next.string_or("activation", "");
-    if (layer.op == "Conv" && kind != "Relu") return false;
+    if (!takes_activation(layer, kind)) return false;
     graph.node(id).attributes["activation"] = kind;
     take_over(graph, report, id, user);
     return true;

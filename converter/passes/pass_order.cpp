@@ -18,6 +18,7 @@ constexpr Pass kOrder[] = {
     {"fuse_activations", "GELU, SiLU, ReLU, sigmoid and tanh in their spellings -> Activation",
      fuse_activations},
     {"fuse_norms", "layer and RMS norms, whole or decomposed -> Norm", fuse_norms},
+    {"spell_alike", "joins the moves around norms that were over columns", spell_alike},
     {"fuse_embedding", "lookups of rows in a constant table -> Embedding", fuse_embedding},
     {"fuse_linear", "MatMul and Gemm with constant weights -> Linear", fuse_linear},
     // Biases and activations that follow a MatMul directly: so there is less to move things past.
@@ -26,6 +27,8 @@ constexpr Pass kOrder[] = {
     // Convolutions come with a transpose on either side; the next pass removes most of them.
     {"fuse_conv", "convolutions -> linear layers over pixels, patches, frames, signals; or Conv",
      fuse_conv},
+    // Beside convolutions: frames gathered before a layer say what a Conv with strides says.
+    {"fuse_frames", "layers over frames gathered from a signal -> SignalLinear", fuse_frames},
     {"sink_transposes", "moves transposes towards the outputs until they cancel", sink_transposes},
     // Attention reads its heads from the rows that projections write: those are Linears by now.
     {"fuse_attention", "scaled dot-product attention -> Attention", fuse_attention},

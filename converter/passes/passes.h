@@ -12,6 +12,7 @@ bool fuse_norms(graph::Graph& graph, PassReport& report);
 bool fuse_attention(graph::Graph& graph, PassReport& report);
 bool fuse_linear(graph::Graph& graph, PassReport& report);
 bool fuse_conv(graph::Graph& graph, PassReport& report);
+bool fuse_frames(graph::Graph& graph, PassReport& report);
 bool fuse_embedding(graph::Graph& graph, PassReport& report);
 bool sink_transposes(graph::Graph& graph, PassReport& report);
 bool absorb_epilogues(graph::Graph& graph, PassReport& report);

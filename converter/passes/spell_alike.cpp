@@ -328,6 +328,39 @@ bool shorten_movement(Graph& graph, NodeId id) {
   return merge_transposes(graph, node, chain);
 }
 
+/// Whether it only exchanges the last two dimensions.
+bool turns_matrices(const Node& node) {
+  std::vector<int64_t> perm = node.ints_or("perm", {});
+  if (!node.is("Transpose") || perm.size() < 2) return false;
+  std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
+  return is_identity(perm);
+}
+
+// (a b)^T -> b^T a^T where both operands are transposed already: Keras scores keys against queries
+// and turns the scores. The other way round nothing is left to turn.
+bool turn_operands(Graph& graph, NodeId id) {
+  const Node node = graph.node(id);
+  if (!turns_matrices(node)) return false;
+  const ValueId product = node.inputs[0];
+  const Node* producer = graph.producer(product, "MatMul");
+  if (producer == nullptr || graph.only_user(product) != id) return false;
+  const Node matmul = *producer;
+  for (const ValueId operand : matmul.inputs) {
+    if (graph.producer(operand, "Transpose") == nullptr ||
+        shape_of(graph, operand).size() != shape_of(graph, product).size()) {
+      return false;
+    }
+  }
+  std::vector<ValueId> turned;
+  for (size_t i = 0; i < 2; ++i) {
+    const std::string name = matmul.name + (i == 0 ? "/second" : "/first");
+    turned.push_back(
+        emit_transpose(graph, matmul.inputs[1 - i], node.ints_or("perm", {}), name));
+  }
+  replace(graph, node.outputs[0], onnx_node("MatMul", matmul.name, turned));
+  return true;
+}
+
 // x + 0, x * 1, an Expand or a Pad that does nothing
 bool remove_no_op(Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
@@ -355,7 +388,7 @@ bool remove_no_op(Graph& graph, NodeId id) {
 constexpr bool (*kRewrites[])(Graph&, NodeId) = {
     respell_shape_op, respell_arithmetic, respell_uniform,    join_constants,
     respell_power,    respell_gather,     respell_split,      respell_reduction,
-    respell_batch_norm, remove_no_op,     shorten_movement,
+    respell_batch_norm, remove_no_op,     shorten_movement,   turn_operands,
 };
 
 }  // namespace

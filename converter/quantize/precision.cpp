@@ -37,11 +37,39 @@ uint32_t group_for(int64_t row_width, const PrecisionRules& rules) {
   return 0;
 }
 
+/// Whether a logarithm looks at what comes out, perhaps after constants and moves: it makes the
+/// smallest values as important as the largest, whose resolution int8 rows share.
+bool feeds_logarithm(const Graph& graph, graph::ValueId value, int depth) {
+  static const std::set<std::string> kBetween = {"Add", "Clip",    "Max",   "Mul",
+                                                 "Pow", "Reshape", "Slice", "Sqrt", "Transpose"};
+  const auto& users = graph.value(value).users;
+  return depth > 0 && std::any_of(users.begin(), users.end(), [&](graph::NodeId id) {
+           const Node& user = graph.node(id);
+           if (user.is("Log")) return true;
+           return user.domain.empty() && kBetween.count(user.op) != 0 &&
+                  feeds_logarithm(graph, user.outputs[0], depth - 1);
+         });
+}
+
+/// Whether it reads logarithms as they are: the cosine transform of a filter bank's.
+bool reads_logarithm(const Graph& graph, graph::ValueId value) {
+  for (graph::NodeId id = graph.producer_id(value); id != graph::kNoNode;
+       id = graph.producer_id(graph.node(id).inputs[0])) {
+    const Node& node = graph.node(id);
+    if (node.is("Log")) return true;
+    if (!node.is("Reshape") && !node.is("Transpose")) return false;
+  }
+  return false;
+}
+
 LayerPrecision of_weights(const Graph& graph, const Node& node, const PrecisionRules& rules) {
   const graph::Shape& weight = *graph.value(node.inputs[1]).shape;
   if (named_by(rules.keep_float, graph, node)) return {false, 0, "kept by --keep-float"};
   if (rules.budget_float.count(node.name)) return {false, 0, "kept for the accuracy budget"};
   if (node.is("SignalLinear", kFusedDomain)) return {false, 0, "filter bank over a signal"};
+  if (node.string_or("activation", "").empty() && feeds_logarithm(graph, node.outputs[0], 6))
+    return {false, 0, "a logarithm reads it"};
+  if (reads_logarithm(graph, node.inputs[0])) return {false, 0, "it reads a logarithm"};
   if (weight[0] * weight[1] < kSmallLayer) return {false, 0, "too small to gain"};
   const int64_t row_width = node.is("FramesLinear", kFusedDomain)
                                 ? weight[1] / std::max<int64_t>(1, node.int_or("window", 1))

@@ -28,8 +28,9 @@ struct PrecisionRules {
 };
 
 /// The default is int8. Float stay: what a pattern names; SignalLinear (filter banks: their small
-/// outputs are what a logarithm looks at); layers too small for int8 to save anything
-/// (inputs * outputs below kSmallLayer); embedding tables below kSmallTable.
+/// outputs are what a logarithm looks at) and layers next to a logarithm; layers too small
+/// for int8 to save anything (inputs * outputs below kSmallLayer); embedding tables below
+/// kSmallTable.
 PrecisionPlan choose_precision(const graph::Graph& graph, const PrecisionRules& rules);
 
 inline constexpr int64_t kSmallLayer = 1024;

@@ -405,3 +405,18 @@ TEST_CASE("a factor on cached keys goes to the scores") {
   CHECK(passed.fused("Attention") == 1);
   CHECK(passed.general("Mul") == 0);
 }
+
+TEST_CASE("attention whose scores are keys against queries, turned, is fused: Keras spells it so") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {1, 10, 24});
+  const auto heads = [&] { return b.reshape(b.linear(x, 24), {1, 10, 3, 8}); };
+  const ValueId q = b.transpose(heads(), {0, 2, 3, 1}), k = b.transpose(heads(), {0, 2, 1, 3});
+  const ValueId scores = b.transpose(b.node("MatMul", {k, q}), {0, 1, 3, 2});
+  const ValueId p = b.node("Softmax", {scores}, {{"axis", int64_t{-1}}});
+  const ValueId made = b.node("MatMul", {p, b.transpose(heads(), {0, 2, 1, 3})});
+  const ValueId y = b.linear(b.reshape(b.transpose(made, {0, 2, 1, 3}), {1, 10, 24}), 24);
+  const PassedGraph passed = pass_all(b.finish(y));
+  CHECK(passed.fused("Attention") == 1);
+  CHECK(passed.general("Transpose") == 0);
+  CHECK(passed.general("MatMul") == 0);
+}

@@ -131,3 +131,23 @@ TEST_CASE("padding by rule is worked out") {
   const PassedGraph passed = pass_all(b.finish(y));
   CHECK(passed.fused("FramesLinear") == 1);
 }
+
+TEST_CASE("a layer over frames gathered from a signal is a SignalLinear, the window in it") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {2, 100});
+  std::vector<int64_t> places;
+  const bool regular = GENERATE(true, false);
+  for (int64_t f = 0; f < 7; ++f)
+    for (int64_t k = 0; k < 3; ++k) places.push_back(f + k + (f == 5 && !regular ? 1 : 0));
+  // 24 taps of 8 samples from sample 4 on: rows of eight, three of which make a frame.
+  const ValueId rows = b.reshape(
+      b.node("Slice", {x, b.ints({4}), b.ints({92}), b.ints({1})}), {2, 11, 8});
+  ValueId frames = b.node("Gather", {rows, b.int_tensor({7, 3}, places)}, {{"axis", int64_t{1}}});
+  frames = b.node("Mul", {b.reshape(frames, {2, 7, 24}), b.random({24})});
+  const PassedGraph passed = pass_all(b.finish(b.linear(frames, 9)));
+  CHECK(passed.fused("SignalLinear") == (regular ? 1 : 0));
+  CHECK(passed.general("Gather") == (regular ? 0 : 1));
+  CHECK(passed.general("Mul") == (regular ? 0 : 1));
+  if (regular) CHECK(passed.first("SignalLinear").int_or("hop", 0) == 8);
+  CHECK(passed.says("reads gathered rows that are no frames") == !regular);
+}

@@ -1,3 +1,6 @@
+#include <catch2/generators/catch_generators.hpp>
+#include <cmath>
+
 #include "tests/converter/passes_case.h"
 
 using namespace heed;
@@ -172,4 +175,51 @@ TEST_CASE("A gamma that multiplies the inverse deviation first belongs to the No
   const ValueId inverse = b.node("Reciprocal", {b.node("Sqrt", {variance(b, x, false)})});
   const ValueId f = b.node("Mul", {inverse, b.random({kWidth}, 0.5f, 1.0f)});
   check_is(pass_all(b.finish(b.node("Mul", {x, f}))), "rms", 2);
+}
+
+TEST_CASE("a layer norm whose means drop their dimensions and are reshaped back is a Norm") {
+  GraphBuilder b;
+  const int64_t rows = GENERATE(7, kWidth);  // as many as columns: only shapes tell them apart
+  const ValueId x = b.input("x", {1, rows, kWidth});
+  const auto mean = [&](ValueId of) {
+    return b.node("ReduceMean", {of, b.ints({0, 2})}, {{"keepdims", int64_t{0}}});
+  };
+  const bool aligned = GENERATE(true, false);
+  if (!aligned && rows != kWidth) return;
+  const auto apart = [&](ValueId of) { return aligned ? b.reshape(of, {1, rows, 1}) : of; };
+  const ValueId m = mean(x), centred = b.node("Sub", {x, b.reshape(m, {1, rows, 1})});
+  const ValueId variance = mean(b.node("Mul", {centred, centred}));
+  const ValueId deviation = b.node("Sqrt", {b.node("Add", {variance, b.scalar(1e-5f)})});
+  const ValueId factor = b.node("Reciprocal", {deviation});
+  const ValueId shift = b.node("Sub", {b.scalar(0.0f), b.node("Mul", {factor, m})});
+  ValueId y = b.node("Add", {b.node("Mul", {x, apart(factor)}), apart(shift)});
+  y = b.node("Add", {b.node("Mul", {y, b.random({kWidth}, 0.5f, 1.0f)}), b.random({kWidth})});
+  const PassedGraph passed = pass_all(b.finish(y));
+  CHECK(passed.fused("Norm") == (aligned ? 1 : 0));
+  CHECK(passed.general("Mul") == (aligned ? 0 : 4));
+}
+
+TEST_CASE("Keras' layer norm by way of batch normalisation is a Norm, whatever scales it later") {
+  GraphBuilder b;
+  const ValueId x = b.input("x", {1, 6, 20});
+  const ValueId turned = b.transpose(b.reshape(x, {1, 6, 20, 1}), {0, 2, 3, 1});  // [1,20,1,6]
+  const bool squeezed = GENERATE(true, false);
+  const auto mean = [&](ValueId of) {
+    return b.node("ReduceMean", {of, b.ints({0, 1, 2})}, {{"keepdims", int64_t{squeezed ? 0 : 1}}});
+  };
+  const ValueId m = mean(turned), centred = b.node("Sub", {turned, m});
+  const ValueId variance = mean(b.node("Mul", {centred, centred}));
+  const ValueId deviation = b.node("Sqrt", {b.node("Add", {variance, b.scalar(1e-3f)})});
+  ValueId factor = b.node("Reciprocal", {deviation});
+  factor = b.node("Mul", {factor, b.floats({6}, std::vector<float>(6, 1.0f))});
+  const ValueId shift =
+      b.node("Sub", {b.floats({6}, std::vector<float>(6, 0.0f)), b.node("Mul", {m, factor})});
+  const ValueId normal = b.node("Add", {b.node("Mul", {turned, factor}), shift});
+  ValueId y = b.reshape(b.transpose(normal, {0, 3, 1, 2}), {1, 6, 20});
+  y = b.node("Add", {b.node("Mul", {y, b.random({20}, 0.5f, 1.0f)}), b.random({20})});
+  const PassedGraph passed = pass_all(b.finish(y));
+  CHECK(passed.fused("Norm") == 1);
+  CHECK(passed.general("Mul") == 0);
+  CHECK(passed.general("Transpose") == 0);
+  CHECK(std::fabs(passed.first("Norm").float_or("epsilon", 0) - 1e-3f) < 1e-9f);
 }
