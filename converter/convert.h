@@ -16,7 +16,8 @@ namespace heed {
 
 /// One source model and the name of the entry point it becomes.
 struct ConvertSource {
-  std::string path;                 // an ONNX file, or the folder of a published checkpoint
+  /// An ONNX or TensorFlow Lite file, or the folder of a published checkpoint.
+  std::string path;
   std::string entry_point = "main";
 };
 

@@ -6,14 +6,20 @@
 #include "converter/graph/convert_error.h"
 #include "converter/graph/fold_constants.h"
 #include "converter/onnx/past_to_state.h"
+#include "converter/onnx/source_file.h"
 #include "converter/safetensors/checkpoint_folder.h"
+#include "converter/tflite/tflite_file.h"
+#include "converter/tflite/tflite_import.h"
 #include "models/families/family.h"
 
 namespace heed {
 namespace {
 
-ImportedSource import_onnx(const ConvertSource& source, const onnx::ImportOptions& options) {
-  onnx::ImportedModel model = onnx::import_onnx_file(source.path, options);
+/// What a file is, its bytes say: names are the user's.
+ImportedSource import_file(const ConvertSource& source, const onnx::ImportOptions& options) {
+  const bool is_tflite = tflite::is_tflite(onnx::SourceFile(source.path).bytes());
+  onnx::ImportedModel model = is_tflite ? tflite::import_tflite_file(source.path, options)
+                                        : onnx::import_onnx_file(source.path, options);
   ImportedSource result;
   result.entry_point = source.entry_point;
   result.graph = std::move(model.graph);
@@ -37,7 +43,7 @@ std::vector<ImportedSource> import_exported(const ConvertSource& source,
   for (const auto& [entry, file] : kExported) {
     const std::filesystem::path path = std::filesystem::path(source.path) / file;
     if (!std::filesystem::exists(path)) continue;
-    results.push_back(import_onnx({path.string(), entry}, options));
+    results.push_back(import_file({path.string(), entry}, options));
     if (results.size() > 1) results[0].files.push_back(path.string());  // all are of one source
   }
   return results;
@@ -78,7 +84,7 @@ std::vector<ImportedSource> import_source(const ConvertSource& source,
     results = import_exported(source, options);
     if (results.empty()) results = import_folder(source, options);
   } else {
-    results.push_back(import_onnx(source, options));
+    results.push_back(import_file(source, options));
   }
   for (ImportedSource& result : results) {
     result.nodes = static_cast<int32_t>(result.graph.order().size());

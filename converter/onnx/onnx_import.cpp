@@ -47,20 +47,6 @@ std::string wire_label(const WireNode& node, const Scope& scope) {
   return graph::node_label(named);
 }
 
-/// A constant in place of an input.
-graph::ConstantPtr filled(const InputShape& input, double value) {
-  auto made = std::make_shared<graph::Constant>();
-  made->dtype = input.dtype;
-  made->shape = input.shape;
-  const auto count = static_cast<size_t>(made->elements());
-  if (input.dtype == graph::DType::f32) {
-    made->f32.assign(count, static_cast<float>(value));
-  } else {
-    made->i64.assign(count, static_cast<int64_t>(value));
-  }
-  return made;
-}
-
 class Importer {
  public:
   Importer(const WireModel& model, const std::string& folder, const ImportOptions& options)

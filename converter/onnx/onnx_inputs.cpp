@@ -265,4 +265,17 @@ std::vector<InputShape> input_shapes(const std::vector<WireInfo>& inputs,
   return shapes;
 }
 
+graph::ConstantPtr filled(const InputShape& input, double value) {
+  auto made = std::make_shared<graph::Constant>();
+  made->dtype = input.dtype;
+  made->shape = input.shape;
+  const auto count = static_cast<size_t>(made->elements());
+  if (input.dtype == graph::DType::f32) {
+    made->f32.assign(count, static_cast<float>(value));
+  } else {
+    made->i64.assign(count, static_cast<int64_t>(value));
+  }
+  return made;
+}
+
 }  // namespace heed::onnx

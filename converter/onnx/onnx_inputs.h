@@ -25,4 +25,7 @@ std::vector<InputShape> input_shapes(const std::vector<WireInfo>& inputs,
                                      const ImportOptions& options,
                                      std::vector<std::string>& notes);
 
+/// A constant of one value in place of an input.
+graph::ConstantPtr filled(const InputShape& input, double value);
+
 }  // namespace heed::onnx

@@ -1,4 +1,4 @@
-// heed convert: a trained ONNX model becomes an int8 .heed file.
+// heed convert: a trained ONNX or TensorFlow Lite model becomes an int8 .heed file.
 
 #include <cstdio>
 #include <filesystem>
@@ -94,12 +94,12 @@ void convert_command(ConvertArguments arguments) {
 void add_convert(CLI::App& program) {
   auto arguments = std::make_shared<ConvertArguments>();
   CLI::App* command =
-      program.add_subcommand("convert", "Convert a trained ONNX model to an int8 .heed file");
+      program.add_subcommand("convert", "Convert a trained model to an int8 .heed file");
   command
       ->add_option(
           "model", arguments->sources,
-          "ONNX file, or folder of a Hugging Face checkpoint or export; several as ENTRY=FILE "
-          "become entry points of one model (encode=enc.onnx decode=dec.onnx)")
+          "ONNX or TensorFlow Lite file, or folder of a Hugging Face checkpoint or export; several "
+          "as ENTRY=FILE become entry points of one model (encode=enc.onnx decode=dec.onnx)")
       ->required();
   command->add_option("-o,--output", arguments->options.output,
                       "The .heed file (default: beside the source)");

@@ -48,6 +48,10 @@ class LoweredModel {
   const fb::TensorT& tensor(int32_t index) const {
     return *file_.model.tensors[static_cast<size_t>(index)];
   }
+  /// The bytes of a constant tensor.
+  const std::byte* constant(int32_t index) const {
+    return file_.blobs().data() + tensor(index).blob->offset();
+  }
   const std::vector<std::unique_ptr<fb::OpT>>& ops() const {
     return file_.model.entry_points[0]->ops;
   }
