@@ -2,6 +2,8 @@
 // Exit codes: 0 done, 1 failed, 2 bad usage.
 
 #include <cstdio>
+#include <exception>
+#include <new>
 #include <string>
 
 #include "engine/heed.h"
@@ -36,6 +38,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "heed: %s\n", error.what());
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "heed: not enough memory\n");
+  } catch (const std::exception& error) {  // a source that nobody thought of: still no crash
+    std::fprintf(stderr, "heed: the file makes no sense: %s\n", error.what());
   }
   return kFailed;
 }

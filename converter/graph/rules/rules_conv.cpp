@@ -153,7 +153,8 @@ Window pool_window(const OpCall& call) {
 
 void infer_pool(OpCall& call) {
   call.need(!call.wants(1), "the output of indices is not supported");
-  infer_windowed(call, pool_window(call), call.dim(0, 1));
+  const auto window = pool_window(call);  // knows whether there is a dimension of channels
+  infer_windowed(call, window, call.dim(0, 1));
 }
 
 struct PoolSum {
