@@ -22,7 +22,7 @@ ValueId input_or_none(const Node& node, size_t index) {
 
 bool has_residual_input(const Node& node) {
   return node.is("Linear", kFusedDomain) || node.is("FramesLinear", kFusedDomain) ||
-         node.is("SignalLinear", kFusedDomain);
+         node.is("SignalLinear", kFusedDomain) || node.is("PixelsLinear", kFusedDomain);
 }
 
 bool cuts_frames(const Node& node) {
@@ -78,6 +78,7 @@ bool Chains::is_core(NodeId id) const {
     return found == precision_.end() || found->second.int8;
   }
   return has_residual_input(node) || node.is("Embedding", kFusedDomain) ||
+         node.is("Depthwise", kFusedDomain) ||
          node.is("Norm", kFusedDomain) || node.is("Activation", kFusedDomain) ||
          rows_add(graph_, node).has_value();
 }

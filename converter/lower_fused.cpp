@@ -51,6 +51,8 @@ void Lowering::lower_chain(const Chain& chain) {
   const Node& core = graph_.node(chain.core);
   if (core.is("Attention", kFusedDomain)) {
     lower_attention(chain);
+  } else if (core.is("Depthwise", kFusedDomain)) {
+    lower_depthwise(chain);
   } else if (core.is("Embedding", kFusedDomain)) {
     lower_embedding(chain);
   } else if (core.is("Norm", kFusedDomain) || core.is("Activation", kFusedDomain)) {
@@ -105,10 +107,16 @@ std::vector<int32_t> Lowering::chain_outputs(const Chain& chain) {
 
 std::vector<int32_t> Lowering::weight_operands(const Node& node, const LayerPrecision& precision,
                                                int64_t window) {
-  const Constant* weight = graph_.constant(node.inputs[1]);
+  const Constant* given = graph_.constant(node.inputs[1]);
   const ValueId bias_id = input_or_none(node, 2);
   const Constant* bias = bias_id == kNoValue ? nullptr : graph_.constant(bias_id);
-  if (!weight || (bias_id != kNoValue && !bias)) throw ConvertError("its weights are not constant");
+  if (!given || (bias_id != kNoValue && !bias)) throw ConvertError("its weights are not constant");
+  // One row for each output: a convolution's weights have a kernel in between.
+  const int64_t terms = given->elements() / std::max<int64_t>(1, given->shape[0]);
+  const bool is_flat = given->shape.size() == 2;
+  const Constant flat =
+      is_flat ? Constant{} : Constant{given->dtype, {given->shape[0], terms}, given->f32, {}};
+  const Constant* weight = is_flat ? given : &flat;
   const std::string label = name(node.inputs[1]);
   const std::string bias_label = bias ? name(bias_id) : label + ":bias";
   const uint32_t n = u32((weight->shape[0] + 15) / 16 * 16);
@@ -130,6 +138,55 @@ std::vector<int32_t> Lowering::weight_operands(const Node& node, const LayerPrec
   return operands;
 }
 
+/// One spatial dimension is a picture of height 1.
+fb::PixelWindowT Lowering::pixel_window(const Node& node) const {
+  const auto two = [](std::vector<int64_t> values, int64_t missing) {
+    if (values.size() == 1) values.insert(values.begin(), missing);
+    return values;
+  };
+  const graph::Shape& w = shape(node.inputs[1]);
+  const graph::Shape &in = shape(node.inputs[0]), &out = shape(node.outputs[0]);
+  const auto kernel = two({w.begin() + 1, w.end() - 1}, 1);
+  const auto strides = two(node.ints_or("strides", {1, 1}), 1);
+  const auto dilations = two(node.ints_or("dilations", {1, 1}), 1);
+  const auto pads = node.ints_or("pads", {0, 0, 0, 0});
+  const auto middle = pads.begin() + static_cast<ptrdiff_t>(pads.size() / 2);
+  const auto before = two({pads.begin(), middle}, 0);
+  const auto from = two({in.begin() + 1, in.end() - 1}, 1);
+  const auto to = two({out.begin() + 1, out.end() - 1}, 1);
+  fb::PixelWindowT window;
+  window.kernel_h = u32(kernel[0]), window.kernel_w = u32(kernel[1]);
+  window.stride_h = u32(strides[0]), window.stride_w = u32(strides[1]);
+  window.dilation_h = u32(dilations[0]), window.dilation_w = u32(dilations[1]);
+  window.pad_top = u32(before[0]), window.pad_left = u32(before[1]);
+  window.in_h = u32(from[0]), window.in_w = u32(from[1]);
+  window.out_h = u32(to[0]), window.out_w = u32(to[1]);
+  return window;
+}
+
+void Lowering::lower_depthwise(const Chain& chain) {
+  const Node& node = graph_.node(chain.core);
+  const Constant* weight = graph_.constant(node.inputs[1]);
+  if (!weight) throw ConvertError("its weights are not constant");
+  require_finite(*weight, name(node.inputs[1]));
+  fb::DepthwiseOptionsT options;
+  options.window = std::make_unique<fb::PixelWindowT>(pixel_window(node));
+  // [C][taps] becomes [taps][C]: the channels of a pixel are computed side by side.
+  const size_t channels = static_cast<size_t>(weight->shape[0]);
+  const size_t taps = weight->f32.size() / channels;
+  std::vector<float> turned(weight->f32.size());
+  for (size_t c = 0; c < channels; ++c)
+    for (size_t t = 0; t < taps; ++t) turned[t * channels + c] = weight->f32[c * taps + t];
+  const Dims dims = {options.window->kernel_h, options.window->kernel_w, u32(weight->shape[0])};
+  const int32_t x = plain(node.inputs[0]);
+  const int32_t w = float_constant(name(node.inputs[1]), dims, turned);
+  const ValueId bias = input_or_none(node, 2);
+  std::vector<int32_t> inputs = {x, w, bias == kNoValue ? -1 : plain(bias)};
+  options.epilogue = std::make_unique<fb::EpilogueT>(epilogue_of(chain));
+  std::vector<int32_t> outputs = chain_outputs(chain);
+  emit(node.name, std::move(options), std::move(inputs), std::move(outputs));
+}
+
 void Lowering::lower_linear(const Chain& chain) {
   const Node& node = graph_.node(chain.core);
   const ValueId x = node.inputs[0];
@@ -139,7 +196,11 @@ void Lowering::lower_linear(const Chain& chain) {
   const graph::Shape& out = shape(node.outputs[0]);
   fb::LinearOptionsT options;
   options.rows = u32(element_count(to_dims(out)) / out.back());
-  const int64_t window = frames ? node.int_or("window", 1) : 1;
+  const bool pixels = node.is("PixelsLinear", kFusedDomain);
+  if (pixels) options.pixels = std::make_unique<fb::PixelWindowT>(pixel_window(node));
+  const int64_t window = pixels   ? int64_t{options.pixels->kernel_h} * options.pixels->kernel_w
+                         : frames ? node.int_or("window", 1)
+                                  : 1;
   int32_t input = -1;
   if (precision.int8) {
     Q8Spec spec;
@@ -151,6 +212,7 @@ void Lowering::lower_linear(const Chain& chain) {
   } else {
     options.layout = fb::WeightLayout::f32_n16;
     input = plain(x);
+    if (pixels) options.window = u32(window);
     if (frames) {
       const int64_t pad = node.int_or("pad", 0);
       options.window = u32(window);

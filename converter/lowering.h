@@ -102,6 +102,7 @@ class Lowering {
   void lower_attention(const Chain& chain);
   void emit_attention(const graph::Node& node, fb::EpilogueT epilogue,
                       std::vector<int32_t> outputs);
+  void lower_depthwise(const Chain& chain);
   void lower_embedding(const Chain& chain);
   void lower_rows(const Chain& chain);
   bool keeps_int8_table(const Chain& chain) const;
@@ -116,6 +117,7 @@ class Lowering {
   int32_t attention_heads(const graph::Node& node, graph::ValueId value, const HeadsCut& cut);
   static std::vector<float> hidden_keys(const graph::Node& node, uint32_t queries, uint32_t keys);
   int32_t attention_mask(const graph::Node& node, const Dims& scores);
+  fb::PixelWindowT pixel_window(const graph::Node& node) const;
   std::vector<int32_t> weight_operands(const graph::Node& node, const LayerPrecision& precision,
                                        int64_t window);
   bool lower_state(const graph::Node& node);

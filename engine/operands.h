@@ -20,6 +20,9 @@ inline const fb::Epilogue* epilogue_of(const fb::Op& op) {
     case fb::OpOptions::EmbeddingOptions:
       return op.options_as_EmbeddingOptions() ? op.options_as_EmbeddingOptions()->epilogue()
                                               : nullptr;
+    case fb::OpOptions::DepthwiseOptions:
+      return op.options_as_DepthwiseOptions() ? op.options_as_DepthwiseOptions()->epilogue()
+                                              : nullptr;
     default:
       return nullptr;
   }

@@ -3,6 +3,7 @@
 #include "ops/activation/activation.h"
 #include "ops/attention/attention.h"
 #include "ops/cached_attention/cached_attention.h"
+#include "ops/depthwise/depthwise.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/linear/linear.h"
 #include "ops/matmul/matmul.h"
@@ -38,6 +39,7 @@ KernelSet choose_kernels(IsaSet isa) {
   set.elementwise = first_fit(elementwise_kernels(), isa);
   set.reduce = first_fit(reduce_kernels(), isa);
   set.rope = first_fit(rope_kernels(), isa);
+  set.depthwise = first_fit(depthwise_kernels(), isa);
   return set;
 }
 

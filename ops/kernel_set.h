@@ -17,6 +17,7 @@ struct SoftmaxKernel;
 struct ElementwiseKernel;
 struct ReduceKernel;
 struct RopeKernel;
+struct DepthwiseKernel;
 
 struct KernelSet {
   IsaSet isa;  // what it was chosen for
@@ -31,6 +32,7 @@ struct KernelSet {
   const ElementwiseKernel* elementwise;
   const ReduceKernel* reduce;
   const RopeKernel* rope;
+  const DepthwiseKernel* depthwise;
 };
 
 /// Never leaves a member null: the last variant of every list is its reference.

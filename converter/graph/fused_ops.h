@@ -16,10 +16,14 @@
 //             f*hop-pad .. f*hop-pad+window-1 of x.
 // SignalLinear inputs x [B,L], weight [N,K] (constant), bias, residual; output [B,F,N]; attributes
 //             hop, activation. Row f is samples f*hop .. f*hop+K-1 of x.
-// Conv        what is no linear, channels last: inputs x [B,spatial..,C] (one or two spatial
-//             dimensions), weight [O,kernel..,C/group] (constant), bias [O] or absent; output
-//             [B,spatial'..,O]; attributes strides, dilations (one per spatial dimension), pads
-//             (all befores, then all afters, as in ONNX), group, activation "" or "Relu"
+// PixelsLinear as Conv below, one group, any activation of Linear: a linear layer over windows of
+//             pixels
+// Depthwise   as Conv below, one group for each channel and as many outputs, any activation of
+//             Linear
+// Conv        in groups of several channels, channels last: inputs x [B,spatial..,C] (one or two
+//             spatial dimensions), weight [O,kernel..,C/group] (constant), bias [O] or absent;
+//             output [B,spatial'..,O]; attributes strides, dilations (one per spatial dimension),
+//             pads (all befores, then all afters, as in ONNX), group, activation "" or "Relu"
 // Pool        input x [B,spatial..,C]; output [B,spatial'..,C]; attributes kind "max" | "average",
 //             kernel, strides, pads as in Conv, count_padding (1: zeros count in an average)
 // Attention   inputs q [B,T,*], k [B,S,*], v [B,S,*], mask (absent or f32 broadcastable to

@@ -18,7 +18,8 @@ constexpr const char* kPass = "absorb_epilogues";
 bool has_weights(const Node& node) {
   return !node.dead && node.domain == kFusedDomain &&
          (node.op == "Linear" || node.op == "FramesLinear" || node.op == "SignalLinear" ||
-          node.op == "Conv" || node.op == "Norm");
+          node.op == "PixelsLinear" || node.op == "Depthwise" || node.op == "Conv" ||
+          node.op == "Norm");
 }
 
 bool takes_activation(const Node& layer, const std::string& kind) {

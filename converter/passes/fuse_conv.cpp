@@ -15,6 +15,8 @@ namespace heed::passes {
 namespace {
 
 constexpr const char* kPass = "fuse_conv";
+constexpr int64_t kDepthwiseRowsMax = 64;  // of a kernel
+constexpr int64_t kWindowMax = 65536;  // values of a window
 constexpr int64_t kSignalTapsMin = 8;  // shorter filters over one channel stay a Conv
 
 /// The numbers of a Conv or pool, all written out.
@@ -192,7 +194,21 @@ bool to_frames(Graph& graph, const Job& job) {
   return true;
 }
 
-void to_conv(Graph& graph, const Job& job) {
+// A linear layer over windows of pixels, whose int8 rows must not grow too wide.
+bool over_pixels(const Job& job) {
+  int64_t values = (job.x[1] + 15) / 16 * 16;
+  for (const int64_t taps : job.window.kernel) values *= taps;
+  return values <= kWindowMax;
+}
+
+// A channel of its own for each output.
+bool is_depthwise(const Job& job) {
+  return job.group > 1 && job.group == job.x[1] && job.group == job.y[1] &&
+         job.window.kernel.front() <= kDepthwiseRowsMax;
+}
+
+// `op`: "PixelsLinear", "Depthwise" or "Conv", which differ in name only.
+void to_conv(Graph& graph, const Job& job, const char* op) {
   const Window& window = job.window;
   const std::string& name = job.node.name;
   Shape shape = {job.weight->shape[0]};
@@ -202,7 +218,7 @@ void to_conv(Graph& graph, const Job& job) {
   std::vector<int64_t> pads = window.before;
   pads.insert(pads.end(), window.after.begin(), window.after.end());
   const ValueId x = channels_last(graph, job.node.inputs[0], name);
-  Node conv = fused_node("Conv", name, with_bias({x, w}, job.bias),
+  Node conv = fused_node(op, name, with_bias({x, w}, job.bias),
                          {{"strides", window.strides},
                           {"dilations", window.dilations},
                           {"pads", pads},
@@ -246,7 +262,9 @@ bool fuse_one(Graph& graph, PassReport& report, NodeId id) {
   } else if (dense && to_frames(graph, job)) {
     op = "FramesLinear";
   } else {
-    to_conv(graph, job);
+    if (dense && over_pixels(job)) op = "PixelsLinear";
+    if (is_depthwise(job)) op = "Depthwise";
+    to_conv(graph, job, op);
   }
   report.fused(kPass, op, node.name, {node.name});
   return true;

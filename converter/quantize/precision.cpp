@@ -25,6 +25,9 @@ bool named_by(const std::vector<std::string>& patterns, const Graph& graph, cons
 /// the Whisper encoder's hidden states are no better for them.
 constexpr uint32_t kGroupMax = 384;
 
+/// int8 pixels are padded to 16 channels, of which a picture's three would waste most.
+constexpr int64_t kFewChannels = 12;
+
 uint32_t group_for(int64_t row_width, const PrecisionRules& rules) {
   const auto step = static_cast<uint32_t>((row_width + 15) / 16 * 16);
   if (rules.activation_group != 0)
@@ -70,10 +73,13 @@ LayerPrecision of_weights(const Graph& graph, const Node& node, const PrecisionR
   if (node.string_or("activation", "").empty() && feeds_logarithm(graph, node.outputs[0], 6))
     return {false, 0, "a logarithm reads it"};
   if (reads_logarithm(graph, node.inputs[0])) return {false, 0, "it reads a logarithm"};
-  if (weight[0] * weight[1] < kSmallLayer) return {false, 0, "too small to gain"};
+  const bool pixels = node.is("PixelsLinear", kFusedDomain);
+  const int64_t inputs = graph::Constant{{}, weight, {}, {}}.elements() / weight[0];
+  if (pixels && weight.back() < kFewChannels) return {false, 0, "its pixels have few channels"};
+  if (weight[0] * inputs < kSmallLayer) return {false, 0, "too small to gain"};
   const int64_t row_width = node.is("FramesLinear", kFusedDomain)
                                 ? weight[1] / std::max<int64_t>(1, node.int_or("window", 1))
-                                : weight[1];
+                                : weight.back();
   return {true, group_for(row_width, rules), ""};
 }
 
@@ -149,7 +155,7 @@ PrecisionPlan choose_precision(const Graph& graph, const PrecisionRules& rules) 
   for (const graph::NodeId id : graph.order()) {
     const Node& node = graph.node(id);
     if (node.is("Linear", kFusedDomain) || node.is("FramesLinear", kFusedDomain) ||
-        node.is("SignalLinear", kFusedDomain))
+        node.is("SignalLinear", kFusedDomain) || node.is("PixelsLinear", kFusedDomain))
       plan[id] = of_weights(graph, node, rules);
     else if (node.is("Embedding", kFusedDomain))
       plan[id] = of_table(graph, node, rules);

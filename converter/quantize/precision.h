@@ -17,8 +17,8 @@ struct LayerPrecision {
   std::string why;       // float: the reason, in a few words
 };
 
-/// By node: weighted layers (Linear, FramesLinear, SignalLinear), Embedding tables, Attention,
-/// State (its group is the width of a head).
+/// By node: weighted layers (Linear, FramesLinear, SignalLinear, PixelsLinear), Embedding tables,
+/// Attention, State (its group is the width of a head).
 using PrecisionPlan = std::map<graph::NodeId, LayerPrecision>;
 
 struct PrecisionRules {

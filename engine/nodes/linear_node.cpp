@@ -2,13 +2,15 @@
 //
 // Panels of rows go to the threads; each is finished (activation, residual, norm, quantise) while
 // it is in the cache. With too few rows for that (a decoder's step) the threads share the columns
-// instead, and the rows are finished in a second phase.
+// instead, and the rows are finished in a second phase. The rows of a convolution are gathered into
+// scratch, a panel at a time.
 
 #include <cstring>
 #include <new>
 
 #include "engine/nodes/node_list.h"
 #include "engine/nodes/op_check.h"
+#include "engine/nodes/pixel_windows.h"
 #include "engine/nodes/row_epilogue.h"
 #include "engine/nodes/tiles.h"
 #include "ops/linear/linear.h"
@@ -37,6 +39,7 @@ struct LinearShape {
   int32_t groups;        // int8: scales per row
   ptrdiff_t row_step;    // from row to row: bytes of int8 rows, floats of float rows
   ptrdiff_t scale_step;  // from row to row
+  bool gathers;          // rows are windows over pixels
   int64_t multiply_adds() const { return rows * width * k; }
 };
 
@@ -48,23 +51,46 @@ LinearShape shape_of(const OpInfo& info) {
   s.width = epilogue_width(info);
   s.blocked_width = static_cast<ptrdiff_t>(round_up(static_cast<size_t>(s.width), kLinearBlockN));
   s.is_int8 = options.layout() == fb::WeightLayout::k4n16;
+  s.gathers = options.pixels() != nullptr;
   if (s.is_int8) {
     const Q8Layout q = x.q8();
     s.k = static_cast<int32_t>(options.window() * q.step);
     s.groups = static_cast<int32_t>(options.window()) * q.groups;
     s.row_step = static_cast<ptrdiff_t>(options.hop() * q.step);
     s.scale_step = static_cast<ptrdiff_t>(options.hop()) * q.groups;
+    if (s.gathers) s.row_step = s.k, s.scale_step = s.groups;
   } else {
     const uint32_t row_width = options.row_width() ? options.row_width() : x.shape.last();
     s.k = static_cast<int32_t>(options.window() * row_width);
-    s.row_step = static_cast<ptrdiff_t>(static_cast<int64_t>(options.hop()) * row_width);
+    s.row_step =
+        s.gathers ? ptrdiff_t{s.k} : static_cast<ptrdiff_t>(int64_t{options.hop()} * row_width);
   }
   return s;
 }
 
-/// The last row must end within x, which has `available` rows (or parts of row_width).
-Status verify_frames(const OpCheck& check, const fb::LinearOptions& options, int64_t row_width,
-                     int64_t available, int64_t width_max) {
+Status verify_pixels(const OpCheck& check, const OpInfo& info) {
+  const auto& options = info.options<fb::LinearOptions>();
+  const TensorView& x = info.input(kX);
+  const PixelWindows w = PixelWindows::of(options.pixels());
+  HEED_TRY(verify_pixel_windows(check, w));
+  HEED_TRY(check.require(x.halo == 0, "a convolution's pixels have a halo", 0, x.halo));
+  HEED_TRY(
+      check.require(options.window() == w.taps() && options.hop() == 1 && options.row_width() == 0,
+                    "a convolution's windows are not its kernel's", w.taps(), options.window()));
+  const int64_t images = options.rows() / (w.out_h * w.out_w);
+  HEED_TRY(check.require(images * w.out_h * w.out_w == options.rows(),
+                         "a convolution's rows are not whole pictures", w.out_h * w.out_w,
+                         options.rows()));
+  return check.require(x.shape.rows() % images == 0 && x.shape.rows() / images == w.in_h * w.in_w,
+                       "a convolution's input is not a picture for each of its output",
+                       w.in_h * w.in_w, x.shape.rows());
+}
+
+/// The last row must end within x, which has `available` rows (or parts of row_width); windows over
+/// pixels may lie anywhere.
+Status verify_frames(const OpCheck& check, const OpInfo& info, int64_t row_width, int64_t available,
+                     int64_t width_max) {
+  const auto& options = info.options<fb::LinearOptions>();
   const int64_t window = options.window(), hop = options.hop(), rows = options.rows();
   HEED_TRY(
       check.require(rows >= 1 && rows <= INT32_MAX / 4, "a linear layer has no rows", 1, rows));
@@ -72,6 +98,7 @@ Status verify_frames(const OpCheck& check, const fb::LinearOptions& options, int
                              row_width <= width_max && window * row_width <= width_max,
                          "a linear layer's rows are too wide", width_max, window * row_width));
   HEED_TRY(check.require(hop >= 1 && hop <= kHopMax, "a linear layer's hop is out of range"));
+  if (options.pixels() != nullptr) return verify_pixels(check, info);
   const int64_t last = (rows - 1) * hop + window;
   return check.require(last <= available, "a linear layer's rows end beyond its input", available,
                        last);
@@ -86,7 +113,7 @@ Status verify_int8(const OpCheck& check, const OpInfo& info) {
                          "the groups of quantised rows are not of equal width", 0, q.group));
   HEED_TRY(check.require(options.row_width() == 0, "quantised rows cannot be cut", 0,
                          options.row_width()));
-  HEED_TRY(verify_frames(check, options, static_cast<int64_t>(q.step),
+  HEED_TRY(verify_frames(check, info, static_cast<int64_t>(q.step),
                          static_cast<int64_t>(q.rows) + 2 * static_cast<int64_t>(q.halo),
                          kInt8WidthMax));
   const LinearShape s = shape_of(info);
@@ -103,8 +130,7 @@ Status verify_float(const OpCheck& check, const OpInfo& info) {
   HEED_TRY(check.type(x, DataType::f32));
   const int64_t row_width = options.row_width() ? options.row_width() : x.shape.last();
   HEED_TRY(check.require(row_width >= 1, "a linear layer's rows have no values"));
-  HEED_TRY(
-      verify_frames(check, options, row_width, x.shape.elements() / row_width, kFloatWidthMax));
+  HEED_TRY(verify_frames(check, info, row_width, x.shape.elements() / row_width, kFloatWidthMax));
   const LinearShape s = shape_of(info);
   return check.packed_constant(info.input(kWeights), DataType::f32, s.blocked_width * s.k);
 }
@@ -134,11 +160,23 @@ size_t kernel_scratch_bytes(const LinearShape& s) {
   return s.is_int8 ? round_up(linear_scratch_bytes(s.k), kAlignment) : 0;
 }
 
+/// Gathered windows of `rows` rows: values, then scales.
+size_t gathered_values_bytes(const LinearShape& s, int64_t rows) {
+  const size_t row = static_cast<size_t>(s.k) * (s.is_int8 ? 1 : sizeof(float));
+  return round_up(static_cast<size_t>(rows) * row, kAlignment);
+}
+size_t gathered_bytes(const LinearShape& s, int64_t rows) {
+  if (!s.gathers) return 0;
+  const size_t scales = s.is_int8 ? static_cast<size_t>(rows * s.groups) * sizeof(float) : 0;
+  return gathered_values_bytes(s, rows) + round_up(scales, kAlignment);
+}
+
 ScratchNeed scratch(const OpInfo& info, int32_t threads) {
   const LinearShape s = shape_of(info);
   const int64_t panel = std::min<int64_t>(s.rows, Panels::rows_max(s.width));
   ScratchNeed need;
-  need.per_thread = epilogue_scratch_bytes(panel, s.width) + kernel_scratch_bytes(s);
+  need.per_thread =
+      epilogue_scratch_bytes(panel, s.width) + kernel_scratch_bytes(s) + gathered_bytes(s, panel);
   if (splits_columns(s, threads) && !stores_floats(info)) {
     need.shared = static_cast<size_t>(s.rows * s.width) * sizeof(float);
   }
@@ -172,6 +210,7 @@ struct LinearState {
   const MatmulKernel* float32;
   LinearArgs int8_args;  // of row 0; x, x_scale, rows and y are set per call
   MatmulArgs float_args;
+  PixelWindows windows;
   int32_t panel_rows;  // as scratch() counted
   bool split;
 };
@@ -183,6 +222,7 @@ Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   const auto& options = info.options<fb::LinearOptions>();
   state->epilogue = make_epilogue(info, options.epilogue(), context.kernels);
   state->panel_rows = static_cast<int32_t>(std::min<int64_t>(s.rows, Panels::rows_max(s.width)));
+  state->windows = PixelWindows::of(options.pixels());
   state->split = splits_columns(s, context.threads);
   const float* bias = info.has_input(kBias) ? info.input(kBias).as<const float>() : nullptr;
   const TensorView& x = info.input(kX);
@@ -236,21 +276,47 @@ Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   return Status::ok;
 }
 
+/// The windows of `rows` rows: what `args` then reads instead of x.
+void gather_int8(const LinearState& state, int64_t first_row, int32_t rows, std::byte* to,
+                 LinearArgs* args) {
+  const LinearShape& s = state.shape;
+  const PixelWindows& windows = state.windows;
+  const size_t pixel = static_cast<size_t>(s.k / windows.taps());
+  const size_t scales = static_cast<size_t>(s.groups / windows.taps()) * sizeof(float);
+  std::byte* scales_to = to + gathered_values_bytes(s, state.panel_rows);
+  windows.gather(reinterpret_cast<const std::byte*>(args->x), pixel, first_row, rows, to);
+  windows.gather(reinterpret_cast<const std::byte*>(args->x_scale), scales, first_row, rows,
+                 scales_to);
+  args->x = reinterpret_cast<const int8_t*>(to);
+  args->x_scale = reinterpret_cast<const float*>(scales_to);
+}
+
 /// Columns n_begin .. n_end-1 of `rows` core rows from first_row on, into y.
 void compute(const LinearState& state, int64_t first_row, int32_t rows, int32_t n_begin,
-             int32_t n_end, float* y, void* kernel_scratch) {
+             int32_t n_end, float* y, std::byte* kernel_scratch) {
   const LinearShape& s = state.shape;
   if (state.float32) {
     MatmulArgs args = state.float_args;
-    args.a += first_row * s.row_step;
+    if (s.gathers) {
+      const size_t pixel = static_cast<size_t>(s.k / state.windows.taps()) * sizeof(float);
+      state.windows.gather(reinterpret_cast<const std::byte*>(args.a), pixel, first_row, rows,
+                           kernel_scratch);
+      args.a = reinterpret_cast<const float*>(kernel_scratch);
+    } else {
+      args.a += first_row * s.row_step;
+    }
     args.rows = rows;
     args.c = y;
     state.float32->run(args, n_begin, n_end);
     return;
   }
   LinearArgs args = state.int8_args;
-  args.x += first_row * s.row_step;
-  args.x_scale += first_row * s.scale_step;
+  if (s.gathers) {
+    gather_int8(state, first_row, rows, kernel_scratch + kernel_scratch_bytes(s), &args);
+  } else {
+    args.x += first_row * s.row_step;
+    args.x_scale += first_row * s.scale_step;
+  }
   args.rows = rows;
   args.y = y;
   state.int8->run(args, n_begin, n_end, kernel_scratch);

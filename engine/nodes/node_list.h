@@ -9,6 +9,6 @@ extern const NodeKind kLinearNode, kAttentionNode, kRowsNode, kEmbeddingNode;
 extern const NodeKind kUnaryNode, kBinaryNode, kSelectNode, kMatmulNode, kSoftmaxNode, kReduceNode;
 extern const NodeKind kTransposeNode, kSliceNode, kConcatNode, kGatherNode, kGatherElementsNode;
 extern const NodeKind kPadNode, kExpandNode, kCastNode, kCopyNode, kCumsumNode;
-extern const NodeKind kConvNode, kPoolNode, kCacheAppendNode, kRopeNode;
+extern const NodeKind kConvNode, kPoolNode, kCacheAppendNode, kRopeNode, kDepthwiseNode;
 
 }  // namespace heed

@@ -206,6 +206,32 @@ TEST_CASE("A mask of one key column, computed at run time, is spread over the ke
   CHECK(model.output_snr_db() > 25);
 }
 
+TEST_CASE("A convolution over pixels takes activation, residual and int8 rows with it") {
+  GraphMaker make;
+  const ValueId picture = make.input("picture", {1, 8, 10, 16});
+  const auto conv = [&](ValueId x, const std::string& name) {
+    return make.fused("PixelsLinear",
+                      {x, make.weight("w" + name, {16, 3, 3, 16}, 0.1f),
+                       make.weight("b" + name, {16})},
+                      {{"strides", Ints{1, 1}},
+                       {"dilations", Ints{1, 1}},
+                       {"pads", Ints{1, 1, 1, 1}},
+                       {"group", int64_t{1}},
+                       {"activation", "Silu"}});
+  };
+  const ValueId deep = make.fused("Depthwise", {picture, make.weight("wd", {16, 3, 3, 1})},
+                                  {{"strides", Ints{1, 1}},
+                                   {"dilations", Ints{1, 1}},
+                                   {"pads", Ints{1, 1, 1, 1}},
+                                   {"group", int64_t{16}},
+                                   {"activation", "Silu"}});
+  const ValueId first = conv(deep, "1");
+  const ValueId y = make.node("Add", {conv(first, "2"), picture});
+  const LoweredModel model(make.done({y}));
+  CHECK(model.kinds() == "Depthwise Linear Linear");
+  CHECK(model.output_snr_db() > 30);
+}
+
 TEST_CASE("Channels-last convolution and pooling, over pictures and over time") {
   GraphMaker make;
   const ValueId picture = make.input("picture", {1, 9, 11, 8});

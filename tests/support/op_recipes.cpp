@@ -39,6 +39,36 @@ const OpRecipe kRecipes[] = {
        o.epilogue = epilogue(sink, 5, 40);
        sink.op(std::move(o), {x, w, scale, sum, bias}, stages(sink, 5, 40));
      }},
+    {"linear over pixels",
+     [](RecipeSink& sink) {
+       fb::LinearOptionsT o;
+       o.rows = 20;
+       o.window = 4;
+       o.pixels = std::make_unique<fb::PixelWindowT>();
+       o.pixels->kernel_h = o.pixels->kernel_w = 2;
+       o.pixels->pad_top = 1;
+       o.pixels->in_h = o.pixels->out_h = 4;
+       o.pixels->in_w = o.pixels->out_w = 5;
+       const int32_t x = sink.add(DataType::q8_rows, {1, 4, 5, 16}, false);
+       const int32_t w = sink.add(DataType::i8, {32 * 64}, true);
+       const int32_t scale = sink.add(DataType::f32, {32}, true);
+       o.epilogue = epilogue(sink, 20, 24);
+       sink.op(std::move(o), {x, w, scale, -1, -1}, stages(sink, 20, 24));
+     }},
+    {"depthwise",
+     [](RecipeSink& sink) {
+       fb::DepthwiseOptionsT o;
+       o.window = std::make_unique<fb::PixelWindowT>();
+       o.window->kernel_h = o.window->kernel_w = 3;
+       o.window->pad_top = o.window->pad_left = 1;
+       o.window->in_h = o.window->out_h = 4;
+       o.window->in_w = o.window->out_w = 5;
+       const int32_t x = sink.floats({1, 4, 5, 24});
+       const int32_t w = sink.add(DataType::f32, {3, 3, 24}, true);
+       const int32_t bias = sink.add(DataType::f32, {24}, true);
+       o.epilogue = epilogue(sink, 20, 24);
+       sink.op(std::move(o), {x, w, bias}, stages(sink, 20, 24));
+     }},
     {"float linear",
      [](RecipeSink& sink) {
        fb::LinearOptionsT o;

@@ -160,6 +160,8 @@ void evaluate_pool(OpCall& call) {
 
 constexpr OpRule kRules[] = {
     {kFusedDomain, "Conv", infer_conv, evaluate_conv},
+    {kFusedDomain, "PixelsLinear", infer_conv, evaluate_conv},
+    {kFusedDomain, "Depthwise", infer_conv, evaluate_conv},
     {kFusedDomain, "Pool", infer_pool, evaluate_pool},
 };
 
