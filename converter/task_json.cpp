@@ -1,5 +1,6 @@
 #include "converter/task_json.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <fstream>
 #include <functional>
@@ -74,6 +75,17 @@ std::function<void(const json&)> one_of(std::string& field, const char* key,
     }
     refuse(std::string("'") + key + "' is \"" + field + "\"; it must be one of " + list,
            "its constants");
+  };
+}
+
+// Pillow's filters, in the order of Pillow's numbers.
+std::function<void(const json&)> into_resample(uint8_t& field) {
+  return [&field](const json& value) {
+    static const std::vector<std::string> filters = {"nearest", "lanczos", "bilinear",
+                                                     "bicubic", "box",     "hamming"};
+    std::string name;
+    one_of(name, "resample", filters)(value);
+    field = static_cast<uint8_t>(std::find(filters.begin(), filters.end(), name) - filters.begin());
   };
 }
 
@@ -166,7 +178,14 @@ std::unique_ptr<fb::ImagePreprocessT> read_image(const json& value) {
                {"mean", into(i.mean)},
                {"std", into(i.std)},
                {"layout", one_of(i.layout, "layout", {"chw", "hwc"})},
-               {"invert", into(i.invert)}});
+               {"invert", into(i.invert)},
+               {"resize_width", into(i.resize_width, "resize_width")},
+               {"resize_height", into(i.resize_height, "resize_height")},
+               {"longer_rounds_down", into(i.longer_rounds_down)},
+               {"resize", into(i.resize)},
+               {"resample", into_resample(i.resample)},
+               {"rescale", into(i.rescale)},
+               {"bgr", into(i.bgr)}});
   if (i.width == 0 || i.height == 0) refuse("keys 'width' and 'height' are missing", "image");
   for (const auto* list : {&i.mean, &i.std})
     if (!list->empty() && list->size() != i.channels)

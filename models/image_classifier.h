@@ -1,40 +1,19 @@
 #pragma once
-// Pictures to labels.
-
-#include <string>
-#include <vector>
+// Pictures to labels: what heed_image_classifier of heed_tasks.h is.
 
 #include "models/image/image_preprocess.h"
-#include "models/task_session.h"
+#include "models/task_block.h"
 
-namespace heed {
+struct heed_image_classifier {
+  heed::TaskCore core;
+  heed::PicturePreprocessor preprocessor;
+  heed_tensor input, output;
+  int32_t classes = 0;
+  bool output_is_probability = false;
+  float* probabilities = nullptr;
 
-class ImageClassifier {
- public:
-  /// `model` must carry a task with picture preprocessing and outlive this object. Returns false
-  /// with a sentence in `error`.
-  bool create(const heed_model* model, const heed_options& options, const std::string& entry_point,
-              std::string* error);
-
-  int32_t channels() const { return config_.channels; }  // to decode pictures with
-  size_t classes() const { return classes_; }
-
-  /// Runs the model on a picture of channels() channels.
-  bool look(const Image& image, std::string* error);
-
-  /// The `classes()` probabilities of the picture seen last.
-  void probabilities(float* out) const;
-
-  /// The pixels that the model saw last.
-  const Image& seen() const { return seen_; }
-  const TaskSession& task() const { return task_; }
-
- private:
-  TaskSession task_;
-  ImagePreprocessConfig config_;
-  Image seen_;
-  bool probabilities_ = false;
-  size_t classes_ = 0;
+  heed::Status read(heed_diagnostic* diagnostic);
+  void carve(heed::Arena& arena);
+  heed::Status ready(heed_diagnostic* diagnostic);
+  heed::Status run(const heed_picture& picture, heed_diagnostic* diagnostic);
 };
-
-}  // namespace heed

@@ -11,6 +11,17 @@ std::string text(const flatbuffers::String* string) {
   return string == nullptr ? "" : string->str();
 }
 
+// Beyond any bound where it does not fit: the checks that follow refuse it.
+int32_t side(uint32_t value) { return static_cast<int32_t>(std::min<uint32_t>(value, INT32_MAX)); }
+
+// Absent means the defaults.
+bool take_channels(const flatbuffers::Vector<float>* from, int32_t channels, float* to) {
+  if (from == nullptr || from->size() == 0) return true;
+  if (channels > kChannelsMax || from->size() != static_cast<uint32_t>(channels)) return false;
+  std::copy(from->begin(), from->end(), to);
+  return true;
+}
+
 const fb::Task* task_of(const heed_model& model) { return model_table(model).task(); }
 
 }  // namespace
@@ -88,19 +99,34 @@ DetectionTask detection_task(const heed_model& model) {
   return out;
 }
 
-bool image_task(const heed_model& model, ImagePreprocessConfig* out) {
-  const fb::Task* task = task_of(model);
-  const fb::ImagePreprocess* image = task == nullptr ? nullptr : task->image();
-  if (image == nullptr) return false;
-  out->width = static_cast<int32_t>(image->width());
-  out->height = static_cast<int32_t>(image->height());
-  out->channels = static_cast<int32_t>(image->channels());
-  out->resize_shorter = static_cast<int32_t>(image->resize_shorter());
-  if (image->mean() != nullptr) out->mean.assign(image->mean()->begin(), image->mean()->end());
-  if (image->std() != nullptr) out->std.assign(image->std()->begin(), image->std()->end());
-  out->channels_first = text(image->layout()) != "hwc";
-  out->invert = image->invert();
-  return true;
+bool has_image_task(const heed_model& model) {
+  return task_of(model) != nullptr && task_of(model)->image() != nullptr;
+}
+
+Status image_task(const heed_model& model, ImagePreprocessConfig* out,
+                  heed_diagnostic* diagnostic) {
+  if (!has_image_task(model))
+    return fail(diagnostic, Status::not_found,
+                "the model says nothing about pictures: give it a task with image preprocessing "
+                "when converting");
+  const fb::ImagePreprocess& image = *task_of(model)->image();
+  out->width = side(image.width());
+  out->height = side(image.height());
+  out->channels = side(image.channels());
+  out->resize_shorter = side(image.resize_shorter());
+  out->resize_width = side(image.resize_width());
+  out->resize_height = side(image.resize_height());
+  out->longer_rounds_down = image.longer_rounds_down();
+  out->do_resize = image.resize();
+  out->resample = static_cast<Resample>(image.resample());
+  out->rescale = image.rescale();
+  out->channels_first = text(image.layout()) != "hwc";
+  out->bgr = image.bgr();
+  out->invert = image.invert();
+  if (!take_channels(image.mean(), out->channels, out->mean) ||
+      !take_channels(image.std(), out->channels, out->std))
+    return fail(diagnostic, Status::bad_model, "mean and std do not have one number per channel");
+  return Status::ok;
 }
 
 }  // namespace heed

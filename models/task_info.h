@@ -35,6 +35,9 @@ size_t cache_capacity(const heed_model& model);
 /// False when the task has no such constants.
 bool audio_task(const heed_model& model, AudioTask* out);
 DetectionTask detection_task(const heed_model& model);
-bool image_task(const heed_model& model, ImagePreprocessConfig* out);
+bool has_image_task(const heed_model& model);
+
+/// HEED_NOT_FOUND when the task has no such constants, HEED_BAD_MODEL when there are too many.
+Status image_task(const heed_model& model, ImagePreprocessConfig* out, heed_diagnostic* diagnostic);
 
 }  // namespace heed

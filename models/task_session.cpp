@@ -63,8 +63,8 @@ bool TaskSession::input_is_floats(size_t count) const {
   return input().type == HEED_F32 && input().bytes == count * sizeof(float);
 }
 
-std::vector<Answer> TaskSession::best(const float* probabilities, size_t classes,
-                                      size_t count) const {
+std::vector<heed_answer> TaskSession::best(const float* probabilities, size_t classes,
+                                           size_t count) const {
   std::vector<int32_t> order(classes);
   std::iota(order.begin(), order.end(), 0);
   count = std::min(count, classes);
@@ -73,7 +73,7 @@ std::vector<Answer> TaskSession::best(const float* probabilities, size_t classes
                       const float x = probabilities[a], y = probabilities[b];
                       return x > y || (x == y && a < b);
                     });
-  std::vector<Answer> answers;
+  std::vector<heed_answer> answers;
   for (size_t i = 0; i < count; ++i) {
     const char* label = heed_model_label(model_, order[i]);
     answers.push_back({order[i], label == nullptr ? "" : label, probabilities[order[i]]});

@@ -7,15 +7,9 @@
 #include <vector>
 
 #include "engine/heed.hpp"
+#include "models/heed_tasks.h"
 
 namespace heed {
-
-/// One answer of a classifier.
-struct Answer {
-  int32_t index;
-  const char* label;  // "" where the model has no labels; lives as long as the model
-  float probability;
-};
 
 class TaskSession {
  public:
@@ -36,7 +30,7 @@ class TaskSession {
   bool input_is_floats(size_t count) const;
 
   /// The `count` most probable answers, best first, of one row of `classes` values.
-  std::vector<Answer> best(const float* probabilities, size_t classes, size_t count) const;
+  std::vector<heed_answer> best(const float* probabilities, size_t classes, size_t count) const;
 
  private:
   struct Destroy {

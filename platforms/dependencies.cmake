@@ -107,6 +107,15 @@ endfunction()
 
 heed_headers(heed_flatbuffers flatbuffers/flatbuffers.h libflatbuffers-dev)
 heed_headers(heed_media stb/stb_image.h libstb-dev)
+# WebP pictures are read where libwebp is installed.
+add_library(heed_webp INTERFACE)
+find_path(WEBP_INCLUDE_DIR webp/decode.h)
+find_library(WEBP_LIBRARY webp)
+if(WEBP_INCLUDE_DIR AND WEBP_LIBRARY AND HEED_SYSTEM_LIBRARIES AND NOT HEED_STATIC)
+  target_include_directories(heed_webp SYSTEM INTERFACE ${WEBP_INCLUDE_DIR})
+  target_link_libraries(heed_webp INTERFACE ${WEBP_LIBRARY})
+  target_compile_definitions(heed_webp INTERFACE HEED_HAVE_WEBP=1)
+endif()
 if(HEED_CONVERTER OR HEED_TESTS)
   heed_headers(heed_host_headers nlohmann/json.hpp nlohmann-json3-dev CLI/CLI.hpp libcli11-dev
                protozero/pbf_reader.hpp libprotozero-dev)

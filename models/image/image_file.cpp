@@ -1,12 +1,20 @@
 #include "models/image/image_file.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <fstream>
 #include <iterator>
 #include <memory>
 
+#include "engine/status.h"
 #include "models/image/jpeg_check.h"
+#include "models/image/orientation.h"
+
+#if HEED_HAVE_WEBP
+#include <webp/decode.h>
+#endif
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
@@ -32,54 +40,94 @@
 
 namespace heed {
 
-bool decode_image(const uint8_t* bytes, size_t size, int32_t channels, Image* out,
-                  std::string* error) {
-  if (size > static_cast<size_t>(INT32_MAX)) {
-    *error = "is larger than 2 GB";
-    return false;
-  }
+namespace {
+
+bool read_bytes(const std::string& path, std::vector<uint8_t>* bytes) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return false;
+  bytes->assign(std::istreambuf_iterator<char>(in), {});
+  return !in.bad();
+}
+
+constexpr int32_t kRgb = 3;
+
+bool refuse(const char* clause, const char** why) {
+  *why = clause;
+  return false;
+}
+
+bool size_allowed(int64_t width, int64_t height) {
+  return width > 0 && height > 0 && width <= kImagePixelsMax && height <= kImagePixelsMax / width;
+}
+
+bool is_webp(const uint8_t* bytes, size_t size) {
+  return size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0;
+}
+
+#if HEED_HAVE_WEBP
+bool decode_webp(const uint8_t* bytes, size_t size, Image* out, const char** why) {
+  int width = 0, height = 0;
+  if (WebPGetInfo(bytes, size, &width, &height) == 0) return refuse("is a damaged picture", why);
+  if (!size_allowed(width, height)) return refuse("claims more pixels than can be taken", why);
+  *out = {width, height, 3,
+          std::vector<uint8_t>(static_cast<size_t>(width) * static_cast<size_t>(height) * 3)};
+  return WebPDecodeRGBInto(bytes, size, out->pixels.data(), out->pixels.size(), width * 3) !=
+                 nullptr
+             ? true
+             : refuse("is a damaged picture", why);
+}
+#else
+bool decode_webp(const uint8_t*, size_t, Image*, const char** why) {
+  return refuse("is a WebP picture, which this build was made without (libwebp)", why);
+}
+#endif
+
+bool decode_stb(const uint8_t* bytes, size_t size, Image* out, const char** why) {
   int width = 0, height = 0, in_file = 0;
-  if (stbi_info_from_memory(bytes, static_cast<int>(size), &width, &height, &in_file) == 0) {
-    *error = "is not a picture that can be read (PNG, JPEG, BMP, PNM)";
-    return false;
-  }
-  if (width <= 0 || height <= 0 || static_cast<int64_t>(width) * height > kImagePixelsMax) {
-    *error = "claims " + std::to_string(width) + " x " + std::to_string(height) +
-             " pixels, more than can be taken";
-    return false;
-  }
-  if (!jpeg_tables_fit(bytes, size)) {
-    *error = "is damaged: a Huffman table has more codes than there can be";
-    return false;
-  }
+  if (stbi_info_from_memory(bytes, static_cast<int>(size), &width, &height, &in_file) == 0)
+    return refuse("is not a picture that can be read (PNG, JPEG, WebP, BMP, PNM)", why);
+  if (!size_allowed(width, height)) return refuse("claims more pixels than can be taken", why);
+  if (!jpeg_tables_fit(bytes, size))
+    return refuse("is damaged: a Huffman table has more codes than there can be", why);
   const std::unique_ptr<uint8_t, void (*)(void*)> pixels(
-      stbi_load_from_memory(bytes, static_cast<int>(size), &width, &height, &in_file, channels),
+      stbi_load_from_memory(bytes, static_cast<int>(size), &width, &height, &in_file, kRgb),
       stbi_image_free);
-  if (!pixels) {
-    *error = std::string("is damaged: ") + stbi_failure_reason();
-    return false;
-  }
+  if (!pixels) return refuse("is a damaged picture", why);
   out->width = width;
   out->height = height;
-  out->channels = channels;
-  out->pixels.assign(pixels.get(), pixels.get() + static_cast<size_t>(width) *
-                                                      static_cast<size_t>(height) *
-                                                      static_cast<size_t>(channels));
+  out->channels = kRgb;
+  out->pixels.assign(
+      pixels.get(), pixels.get() + static_cast<size_t>(width) * static_cast<size_t>(height) * kRgb);
   return true;
 }
 
-bool read_image(const std::string& path, int32_t channels, Image* out, std::string* error) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) {
+// `why` becomes a clause that is a string literal.
+bool decode(const uint8_t* bytes, size_t size, Image* out, const char** why) {
+  if (size > static_cast<size_t>(INT32_MAX)) return refuse("is larger than 2 GB", why);
+  const bool decoded =
+      is_webp(bytes, size) ? decode_webp(bytes, size, out, why) : decode_stb(bytes, size, out, why);
+  if (decoded) *out = upright(std::move(*out), exif_orientation(bytes, size));
+  return decoded;
+}
+
+}  // namespace
+
+bool decode_image(const uint8_t* bytes, size_t size, Image* out, std::string* error) {
+  const char* why = "";
+  if (decode(bytes, size, out, &why)) return true;
+  *error = why;
+  return false;
+}
+
+bool read_image(const std::string& path, Image* out, std::string* error) {
+  std::vector<uint8_t> bytes;
+  const char* why = "";
+  if (!read_bytes(path, &bytes))
     *error = "cannot open '" + path + "'";
-    return false;
-  }
-  const std::vector<char> bytes{std::istreambuf_iterator<char>(in), {}};
-  std::string why;
-  if (decode_image(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), channels, out,
-                   &why))
+  else if (!decode(bytes.data(), bytes.size(), out, &why))
+    *error = "'" + path + "' " + why;
+  else
     return true;
-  *error = "'" + path + "' " + why;
   return false;
 }
 
@@ -103,3 +151,35 @@ bool write_png(const std::string& path, const Image& image, std::string* error) 
 }
 
 }  // namespace heed
+
+heed_status heed_picture_read_file(const char* path, heed_picture* picture,
+                                   heed_diagnostic* diagnostic) {
+  using namespace heed;
+  Status status = fail(diagnostic, Status::ok, "");
+  if (path == nullptr || picture == nullptr)
+    return static_cast<heed_status>(
+        fail(diagnostic, Status::invalid_argument, "a pointer is null"));
+  *picture = {};
+  Image image;
+  std::vector<uint8_t> bytes;
+  const char* why = "";
+  if (!read_bytes(path, &bytes)) {
+    status = fail(diagnostic, Status::io_error, "the picture cannot be read");
+  } else if (!decode(bytes.data(), bytes.size(), &image, &why)) {
+    status = fail(diagnostic, Status::bad_input, why);
+  } else if (auto* pixels = static_cast<uint8_t*>(malloc(image.pixels.size()))) {
+    memcpy(pixels, image.pixels.data(), image.pixels.size());
+    *picture = picture_of(image);
+    picture->pixels = pixels;
+  } else {
+    status = fail(diagnostic, Status::out_of_memory, "no memory for a picture");
+  }
+  set_where(diagnostic, path);
+  return static_cast<heed_status>(status);
+}
+
+void heed_picture_free(heed_picture* picture) {
+  if (picture == nullptr) return;
+  free(const_cast<uint8_t*>(picture->pixels));
+  *picture = {};
+}

@@ -1,11 +1,14 @@
 #pragma once
-// Pictures from files and memory (stb_image: PNG, JPEG and others) and PNG output.
+// Pictures from files and memory (stb_image: PNG, JPEG and others; WebP by libwebp where there is
+// one) and PNG output.
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include <string>
 #include <vector>
+
+#include "models/heed_tasks.h"
 
 namespace heed {
 
@@ -21,16 +24,20 @@ struct Image {
   }
 };
 
+/// The same pixels, which stay the image's.
+inline heed_picture picture_of(const Image& image) {
+  return {image.pixels.data(), image.width, image.height, image.channels, 0};
+}
+
 inline constexpr int64_t kImagePixelsMax = int64_t{1}
                                            << 26;  // 64 megapixels: refused before memory is taken
 
-/// Decodes a picture to `channels` channels (1: grey, 3: RGB; transparency is dropped). Returns
+/// Decodes a picture to RGB (transparency is dropped), turned upright as its EXIF says. Returns
 /// false with a clause in `error` ("is not a picture that can be read: ...").
-bool decode_image(const uint8_t* bytes, size_t size, int32_t channels, Image* out,
-                  std::string* error);
+bool decode_image(const uint8_t* bytes, size_t size, Image* out, std::string* error);
 
 /// Reads and decodes a file; `error` then is a whole sentence that names it.
-bool read_image(const std::string& path, int32_t channels, Image* out, std::string* error);
+bool read_image(const std::string& path, Image* out, std::string* error);
 
 /// Writes a PNG beside `path` and renames it into place. Returns false with a sentence in `error`.
 bool write_png(const std::string& path, const Image& image, std::string* error);

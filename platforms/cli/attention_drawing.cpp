@@ -74,7 +74,7 @@ Image picture_attention(const Image& picture, const AttentionMap& map) {
   const int32_t cells = class_token ? keys - 1 : keys;
   const int32_t rows = std::max(1, grid_rows(picture, cells));
   const int32_t zoom = std::max(1, (kPictureSideMin + picture.width - 1) / picture.width);
-  const Image large = resize_bilinear(picture, picture.width * zoom, picture.height * zoom);
+  const Image large = resized(picture, picture.width * zoom, picture.height * zoom);
   return draw_attention(large, map.weights(class_token), rows, cells / rows);
 }
 
@@ -83,7 +83,7 @@ Image sound_attention(const float* features, int32_t frames, int32_t feature_cou
   const int32_t keys = map.attention().keys;
   const bool class_token = keys > 1 && frames % (keys - 1) == 0;
   const Image rows = draw_features(features, frames, feature_count, 4);
-  return draw_attention(resize_bilinear(rows, kSoundWidth, kSoundHeight), map.weights(class_token),
+  return draw_attention(resized(rows, kSoundWidth, kSoundHeight), map.weights(class_token),
                         1, class_token ? keys - 1 : keys);
 }
 

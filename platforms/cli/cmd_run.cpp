@@ -8,39 +8,16 @@
 #include <nlohmann/json.hpp>
 
 #include "models/audio/resample.h"
-#include "models/image_classifier.h"
 #include "models/sound_classifier.h"
 #include "models/task_info.h"
 #include "models/tensors/npy.h"
-#include "platforms/cli/attention_drawing.h"
-#include "platforms/cli/commands.h"
-#include "platforms/cli/open_model.h"
+#include "platforms/cli/run_inputs.h"
 #include "platforms/cli/run_stream.h"
-#include "platforms/cli/run_text.h"
 
 namespace heed::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-struct RunArguments {
-  std::string model;
-  std::vector<std::string> files, inputs;
-  RunOptions run;
-  TextArguments text;
-  std::string save, attention;
-  AttentionChoice choice;
-  size_t top = 5;
-  bool json = false;
-  bool stream = false;
-  uint32_t rate_hz = 0;
-};
-
-double now_us() {
-  return std::chrono::duration<double, std::micro>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 NpyType npy_type(const heed_tensor& tensor) {
   switch (tensor.type) {
@@ -59,12 +36,14 @@ NpyType npy_type(const heed_tensor& tensor) {
   }
 }
 
-// Writes every output as FOLDER/[stem.]NAME.npy.
-void save_outputs(const TaskSession& task, const std::string& folder, const std::string& stem) {
+}  // namespace
+
+void save_outputs(const std::vector<heed_tensor>& outputs, const std::string& folder,
+                  const std::string& stem) {
   std::error_code code;
   std::filesystem::create_directories(folder, code);
   if (code) throw CommandError("cannot make the folder '" + folder + "': " + code.message());
-  for (const heed_tensor& output : task.outputs()) {
+  for (const heed_tensor& output : outputs) {
     std::string name = output.name, error;
     for (char& c : name)
       if (c == '/' || c == '\\' || c == ':') c = '_';
@@ -76,7 +55,7 @@ void save_outputs(const TaskSession& task, const std::string& folder, const std:
   }
 }
 
-std::string picture_path(const RunArguments& arguments, const std::string& file) {
+std::string attention_path(const RunArguments& arguments, const std::string& file) {
   if (arguments.files.size() == 1) return arguments.attention;
   const std::filesystem::path path(arguments.attention);
   return (path.parent_path() /
@@ -84,21 +63,23 @@ std::string picture_path(const RunArguments& arguments, const std::string& file)
       .string();
 }
 
-void print_answers(const std::vector<Answer>& answers, const std::string& indent) {
-  for (const Answer& answer : answers) {
+void print_answers(const std::vector<heed_answer>& answers, const std::string& indent) {
+  for (const heed_answer& answer : answers) {
     const std::string label = *answer.label ? answer.label : std::to_string(answer.index);
     std::printf("%s%-24s %6.2f %%\n", indent.c_str(), label.c_str(),
                 100.0 * static_cast<double>(answer.probability));
   }
 }
 
-Json answers_json(const std::vector<Answer>& answers) {
+Json answers_json(const std::vector<heed_answer>& answers) {
   Json list = Json::array();
-  for (const Answer& answer : answers)
+  for (const heed_answer& answer : answers)
     list.push_back(
         {{"label", answer.label}, {"index", answer.index}, {"probability", answer.probability}});
   return list;
 }
+
+namespace {
 
 void run_sound(const RunArguments& arguments, SoundClassifier* spotter, const std::string& file,
                const AttentionMap* map, bool answers_wanted) {
@@ -119,7 +100,7 @@ void run_sound(const RunArguments& arguments, SoundClassifier* spotter, const st
     spent_us += now_us() - begin;
     if (!answers_wanted) continue;
     spotter->probabilities(probabilities.data());
-    const std::vector<Answer> best =
+    const std::vector<heed_answer> best =
         spotter->task().best(probabilities.data(), probabilities.size(), arguments.top);
     const double start_s = static_cast<double>(at) / spotter->sample_rate_hz();
     if (arguments.json)
@@ -144,34 +125,7 @@ void run_sound(const RunArguments& arguments, SoundClassifier* spotter, const st
   const Image image =
       sound_attention(spotter->features().data(), frames,
                       static_cast<int32_t>(spotter->features().size()) / frames, *map);
-  if (!write_png(picture_path(arguments, file), image, &error)) throw CommandError(error);
-}
-
-void run_picture(const RunArguments& arguments, ImageClassifier* classifier,
-                 const std::string& file, const AttentionMap* map) {
-  Image image;
-  std::string error;
-  if (!read_image(file, classifier->channels(), &image, &error)) throw CommandError(error);
-  std::vector<float> probabilities(classifier->classes());
-  const double begin = now_us();
-  if (!classifier->look(image, &error)) throw CommandError("'" + file + "': " + error);
-  const double spent_us = now_us() - begin;
-  classifier->probabilities(probabilities.data());
-  const std::vector<Answer> best =
-      classifier->task().best(probabilities.data(), probabilities.size(), arguments.top);
-  if (arguments.json) {
-    std::printf("%s\n",
-                Json{{"input", file}, {"answers", answers_json(best)}, {"latency_us", spent_us}}
-                    .dump()
-                    .c_str());
-  } else {
-    std::printf("%s\n", file.c_str());
-    print_answers(best, "  ");
-  }
-  if (map == nullptr) return;
-  if (!write_png(picture_path(arguments, file), picture_attention(classifier->seen(), *map),
-                 &error))
-    throw CommandError(error);
+  if (!write_png(attention_path(arguments, file), image, &error)) throw CommandError(error);
 }
 
 // Fills an input from an .npy file whose elements and shape must be the input's.
@@ -230,7 +184,7 @@ void run_tensors(const RunArguments& arguments, const Model& model) {
   const double begin = now_us();
   if (!task.run(&error)) throw CommandError(error);
   const double spent_us = now_us() - begin;
-  if (!arguments.save.empty()) save_outputs(task, arguments.save, "");
+  if (!arguments.save.empty()) save_outputs(task.outputs(), arguments.save, "");
   Json object = {{"outputs", Json::array()}, {"latency_us", spent_us}};
   for (const heed_tensor& output : task.outputs()) {
     object["outputs"].push_back({{"name", output.name}, {"type", tensor_text(output)}});
@@ -240,29 +194,6 @@ void run_tensors(const RunArguments& arguments, const Model& model) {
     std::printf("%s\n", object.dump().c_str());
   else
     std::printf("%.2f ms\n", spent_us * 1e-3);
-}
-
-// Every file in turn; a file that cannot be used is reported and the others still run.
-template <class RunOne>
-void each_file(const RunArguments& arguments, const TaskSession& task, RunOne run_one) {
-  size_t failed = 0;
-  for (const std::string& file : arguments.files) {
-    try {
-      run_one(file);
-      if (!arguments.save.empty())
-        save_outputs(
-            task, arguments.save,
-            arguments.files.size() == 1 ? "" : std::filesystem::path(file).stem().string());
-    } catch (const CommandError& error) {
-      if (arguments.files.size() == 1) throw;
-      std::fflush(stdout);
-      std::fprintf(stderr, "heed: %s\n", error.what());
-      ++failed;
-    }
-  }
-  if (failed != 0)
-    throw CommandError(std::to_string(failed) + " of " + std::to_string(arguments.files.size()) +
-                       " inputs failed");
 }
 
 void run_command(const RunArguments& arguments) {
@@ -279,7 +210,6 @@ void run_command(const RunArguments& arguments) {
     throw CommandError("nothing to run on: give files, or tensors with --input NAME=FILE.npy");
   const heed_options options = arguments.run.engine();
   AudioTask audio;
-  ImagePreprocessConfig image;
   AttentionMap map;
   std::string error;
   const bool draw = !arguments.attention.empty();
@@ -289,19 +219,11 @@ void run_command(const RunArguments& arguments) {
       throw CommandError(error);
     if (draw)
       map.tap(model, spotter.task().session(), spotter.task().entry_point(), arguments.choice);
-    each_file(arguments, spotter.task(), [&](const std::string& file) {
+    each_file(arguments, spotter.task().outputs(), [&](const std::string& file) {
       run_sound(arguments, &spotter, file, draw ? &map : nullptr, model.info().labels > 0);
     });
-  } else if (image_task(*model.get(), &image)) {
-    ImageClassifier classifier;
-    if (!classifier.create(model.get(), options, arguments.run.entry_point, &error))
-      throw CommandError(error);
-    if (draw)
-      map.tap(model, classifier.task().session(), classifier.task().entry_point(),
-              arguments.choice);
-    each_file(arguments, classifier.task(), [&](const std::string& file) {
-      run_picture(arguments, &classifier, file, draw ? &map : nullptr);
-    });
+  } else if (has_image_task(*model.get())) {
+    run_pictures(arguments, model);
   } else {
     throw CommandError("'" + arguments.model +
                        "' carries no task, so a file means nothing to it: convert it with --task, "

@@ -1,5 +1,6 @@
 #include "platforms/cli/commands.h"
 
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -28,6 +29,12 @@ std::map<std::string, double> parse_constants(const std::vector<std::string>& te
     constants[name] = value;
   }
   return constants;
+}
+
+double now_us() {
+  return std::chrono::duration<double, std::micro>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 std::string size_text(double bytes) {

@@ -27,6 +27,8 @@ std::pair<std::string, std::string> name_and_value(const std::string& option,
 /// The values of --constant NAME=VALUE; true and false are 1 and 0.
 std::map<std::string, double> parse_constants(const std::vector<std::string>& texts);
 
+double now_us();
+
 /// "12.3 MB", "640 B": for people.
 std::string size_text(double bytes);
 

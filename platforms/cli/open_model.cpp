@@ -54,6 +54,12 @@ Entry find_entry(const Model& model, const std::string& name) {
   throw CommandError("the model has no entry point '" + name + "'; it has " + known);
 }
 
+std::vector<heed_tensor> session_outputs(heed_session* session, const Entry& entry) {
+  std::vector<heed_tensor> outputs = entry.outputs;
+  for (heed_tensor& output : outputs) heed_session_tensor(session, output.index, &output);
+  return outputs;
+}
+
 std::string tensor_text(const heed_tensor& tensor) {
   static const char* const kNames[] = {"float32", "int32", "int64",  "int8",
                                        "uint8",   "bool",  "q8_rows"};

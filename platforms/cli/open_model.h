@@ -31,6 +31,9 @@ struct Entry {
 };
 Entry find_entry(const Model& model, const std::string& name);
 
+/// The outputs of an entry point with the memory that a session writes them to.
+std::vector<heed_tensor> session_outputs(heed_session* session, const Entry& entry);
+
 /// "float32 [1, 98, 40]"
 std::string tensor_text(const heed_tensor& tensor);
 

@@ -53,7 +53,7 @@ void print_classes(const TextRun& given, const TextReader& reader, const std::st
   reader.probabilities(probabilities.data());
   Json answers = Json::array();
   if (!given.json) std::printf("%s\n", text.c_str());
-  for (const Answer& answer :
+  for (const heed_answer& answer :
        reader.task().best(probabilities.data(), probabilities.size(), given.top)) {
     const std::string label = *answer.label ? answer.label : std::to_string(answer.index);
     if (given.json)

@@ -14,8 +14,8 @@
 #include "converter/convert.h"
 #include "engine/heed.hpp"
 #include "models/audio/wav.h"
+#include "models/heed_tasks.h"
 #include "models/image/image_file.h"
-#include "models/image_classifier.h"
 #include "models/sound_classifier.h"
 #include "tests/support/npz.h"
 #include "tests/support/temporary_folder.h"
@@ -72,6 +72,31 @@ size_t best(const std::vector<float>& scores) {
   return static_cast<size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
 }
 
+class Classifier {
+ public:
+  explicit Classifier(const heed_model* model) {
+    heed::Diagnostic diagnostic;
+    const heed_status status =
+        heed_image_classifier_create(model, nullptr, nullptr, 0, &classifier_, &diagnostic);
+    INFO(diagnostic.text());
+    REQUIRE(status == HEED_OK);
+  }
+  ~Classifier() { heed_image_classifier_destroy(classifier_); }
+  Classifier(const Classifier&) = delete;
+  Classifier& operator=(const Classifier&) = delete;
+
+  int32_t answer(const heed::Image& image) const {
+    const heed_picture picture = heed::picture_of(image);
+    heed_answer answer{};
+    REQUIRE(heed_image_classifier_run(classifier_, &picture, &answer, 1, nullptr, nullptr) ==
+            HEED_OK);
+    return answer.index;
+  }
+
+ private:
+  heed_image_classifier* classifier_ = nullptr;
+};
+
 heed::Sound sound(const std::string& path) {
   heed::Sound read;
   std::string error;
@@ -118,27 +143,19 @@ TEST_CASE("ViT-Tiny in int8 names 400 pictures as well as the float model") {
   heed::ConvertOptions keep;
   keep.keep_float = {"*"};
   const Converted exact(test_model("vit_tiny/vit_tiny.onnx"), "vit_tiny", keep);
-  heed::ImageClassifier classifier, float_classifier;
+  const Classifier classifier(vit.get()), float_classifier(exact.get());
   std::string error;
-  REQUIRE(classifier.create(vit.get(), {}, "main", &error));
-  REQUIRE(float_classifier.create(exact.get(), {}, "main", &error));
   int pictures = 0, right = 0, compared = 0, same = 0;
   for (const Fields& row : table(test_model("tinyimagenet/labels.tsv"), '\t')) {
     heed::Image image;
-    REQUIRE(heed::read_image(test_model("tinyimagenet/" + row[0]), classifier.channels(), &image,
-                             &error));
-    REQUIRE(classifier.look(image, &error));
-    std::vector<float> scores(classifier.classes());
-    classifier.probabilities(scores.data());
+    REQUIRE(heed::read_image(test_model("tinyimagenet/" + row[0]), &image, &error));
+    const int32_t answer = classifier.answer(image);
     ++pictures;
-    const size_t answer = best(scores);
-    if (answer == static_cast<size_t>(std::atoi(row[1].c_str()))) ++right;
+    if (answer == std::atoi(row[1].c_str())) ++right;
     // The float model is slow and its accuracy recorded: every second picture is enough of it.
     if (pictures % 2 != 0) continue;
-    REQUIRE(float_classifier.look(image, &error));
-    float_classifier.probabilities(scores.data());
     ++compared;
-    if (answer == best(scores)) ++same;
+    if (answer == float_classifier.answer(image)) ++same;
   }
   REQUIRE(pictures == 400);
   INFO(right << " right, 275 in float; " << same << " of " << compared << " the same");

@@ -17,6 +17,7 @@ TEST_CASE("a kernel set is complete for every named instruction set, the empty o
     CHECK((set.linear && set.matmul && set.attention && set.activation && set.norm));
     CHECK(set.cached_attention);
     CHECK((set.quantize && set.softmax && set.elementwise && set.reduce && set.rope));
+    CHECK(set.depthwise);
     CHECK(kIsaNames[i].set.contains(set.linear->isa));
     CHECK(kIsaNames[i].set.contains(set.norm->isa));
   }

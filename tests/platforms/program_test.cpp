@@ -55,9 +55,11 @@ class Folder {
   }
 
   Outcome heed(const std::string& arguments) const {
+    return program(HEED_PROGRAM + (" " + arguments));
+  }
+  Outcome program(const std::string& command) const {
     const std::string out = *this / "stdout", err = *this / "stderr";
-    const int status = std::system(
-        (std::string(HEED_PROGRAM) + " " + arguments + " >" + out + " 2>" + err).c_str());
+    const int status = std::system((command + " >" + out + " 2>" + err).c_str());
     Outcome outcome{WEXITSTATUS(status), slurp(out), slurp(err)};
     fs::remove(out);
     fs::remove(err);
@@ -160,6 +162,18 @@ TEST_CASE("the demo picture is read, and what was attended to is drawn") {
   REQUIRE(outcome.code == 0);
   CHECK(Json::parse(outcome.out)["answers"][0]["label"] == "8");
   CHECK(slurp(png).substr(1, 3) == "PNG");
+}
+
+TEST_CASE("the example program in C says what is in the demo picture") {
+  const Folder folder;
+  const std::string model = folder.demo("digits"), program = HEED_EXAMPLES "classify_picture ";
+  const Outcome outcome = folder.program(program + model + " " + kDemo + "digits.png");
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(outcome.out.find("digits.png: 8 (8), 9") != std::string::npos);
+  CHECK(folder.program(program + model + " /nowhere.png").code == 1);
+  CHECK(folder.program(program + "/nowhere.heed " + kDemo + "digits.png").code == 1);
+  CHECK(folder.program(program).code == 2);
 }
 
 TEST_CASE("every kernel set and thread count of this machine saves the same bytes") {

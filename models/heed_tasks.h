@@ -1,0 +1,98 @@
+/* heed_tasks: what a person wants done with a model, in C. A picture in, labels out: the model's
+ * file says how the picture is resized, cut and normalised, and what its outputs mean.
+ *
+ * Every task has the same life:
+ *
+ *   heed_<task>_memory   how many bytes it will use, its session included
+ *   heed_<task>_create   in memory of the caller's or of its own; everything is allocated here
+ *   heed_<task>_run      one input to its answers; allocates nothing, and asks nothing of the
+ * system heed_<task>_session  the session inside, for heed_attention_tap, heed_profile, its tensors
+ *   heed_<task>_destroy  null is allowed
+ *
+ * The model stays open while a task on it lives, and may serve any number of tasks on any threads;
+ * a task belongs to one thread at a time. Errors are those of engine/heed.h, and in addition:
+ *
+ *   HEED_NOT_FOUND        the model's file does not say what this task needs to know
+ *   HEED_BAD_MODEL        what it says does not fit the model's inputs and outputs
+ *   HEED_LIMIT_EXCEEDED   an input is larger than the options allow
+ *   HEED_BAD_INPUT        a file is no picture, or a damaged one
+ */
+#ifndef HEED_TASKS_H
+#define HEED_TASKS_H
+
+#include "engine/heed.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- what all tasks share --------------------------------------------------------------------- */
+
+#define HEED_PICTURE_SIDE_MAX 16384
+
+/* Zeros (and a null pointer to it) stand for the defaults. */
+typedef struct heed_task_options {
+  heed_options engine;      /* threads, instruction set, thread pool */
+  const char* entry_point;  /* null: the first */
+  int32_t picture_side_max; /* of pictures, at most HEED_PICTURE_SIDE_MAX; 0: 8192.
+                               Memory for resizing grows with it. */
+} heed_task_options;
+
+/* One answer of a classifier. */
+typedef struct heed_answer {
+  int32_t index;
+  const char* label; /* "" where the model has no labels; lives as long as the model */
+  float probability;
+} heed_answer;
+
+/* --- pictures --------------------------------------------------------------------------------- */
+
+/* 8-bit pixels, row by row from the top, channels interleaved. */
+typedef struct heed_picture {
+  const uint8_t* pixels;
+  int32_t width;
+  int32_t height;
+  int32_t channels; /* 1: grey, 3: RGB, 4: RGB and transparency, which is not looked at */
+  size_t row_bytes; /* from one row to the next; 0: width * channels */
+} heed_picture;
+
+/* Decodes a file to RGB. The pixels come from malloc: end them with heed_picture_free. */
+HEED_API heed_status heed_picture_read_file(const char* path, heed_picture* picture,
+                                            heed_diagnostic* diagnostic);
+HEED_API void heed_picture_free(heed_picture* picture);
+
+/* --- image classifier: a picture to labels ---------------------------------------------------- */
+
+typedef struct heed_image_classifier heed_image_classifier;
+
+HEED_API heed_status heed_image_classifier_memory(const heed_model* model,
+                                                  const heed_task_options* options, size_t* bytes,
+                                                  heed_diagnostic* diagnostic);
+/* `memory` as for heed_session_create: aligned to HEED_ALIGNMENT, or null. */
+HEED_API heed_status heed_image_classifier_create(const heed_model* model,
+                                                  const heed_task_options* options, void* memory,
+                                                  size_t bytes, heed_image_classifier** classifier,
+                                                  heed_diagnostic* diagnostic);
+HEED_API void heed_image_classifier_destroy(heed_image_classifier* classifier);
+HEED_API heed_session* heed_image_classifier_session(heed_image_classifier* classifier);
+
+/* Writes the `capacity` most probable answers, best first, and how many there are (fewer where the
+ * model has fewer classes). */
+HEED_API heed_status heed_image_classifier_run(heed_image_classifier* classifier,
+                                               const heed_picture* picture, heed_answer* answers,
+                                               int32_t capacity, int32_t* count,
+                                               heed_diagnostic* diagnostic);
+
+/* All probabilities of the last run, one for each class; they hold until the next. */
+HEED_API const float* heed_image_classifier_probabilities(const heed_image_classifier* classifier,
+                                                          int32_t* classes);
+
+/* What the model saw in the last run: resized and cut, not yet normalised. */
+HEED_API void heed_image_classifier_seen(const heed_image_classifier* classifier,
+                                         heed_picture* picture);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
