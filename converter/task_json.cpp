@@ -193,6 +193,29 @@ std::unique_ptr<fb::ImagePreprocessT> read_image(const json& value) {
   return image;
 }
 
+std::unique_ptr<fb::ObjectDetectionT> read_objects(const json& value) {
+  auto objects = std::make_unique<fb::ObjectDetectionT>();
+  fb::ObjectDetectionT& d = *objects;
+  read_object(value, "objects",
+              {{"scores_output", into(d.scores_output)},
+               {"boxes_output", into(d.boxes_output)},
+               {"sigmoid", into(d.sigmoid)},
+               {"background", [&d](const json& v) { d.background = v.get<int32_t>(); }},
+               {"box_format", one_of(d.box_format, "box_format", {"cxcywh", "xyxy"})},
+               {"threshold", into(d.threshold)},
+               {"overlap_max", into(d.overlap_max)}});
+  if (d.scores_output.empty() || d.boxes_output.empty())
+    refuse("keys 'scores_output' and 'boxes_output' are missing", "objects");
+  return objects;
+}
+
+std::unique_ptr<fb::SegmentationT> read_segmentation(const json& value) {
+  auto segmentation = std::make_unique<fb::SegmentationT>();
+  read_object(value, "segmentation",
+              {{"layout", one_of(segmentation->layout, "layout", {"chw", "hwc"})}});
+  return segmentation;
+}
+
 }  // namespace
 
 std::unique_ptr<fb::TaskT> read_task(const std::string& text, const std::string& folder) {
@@ -207,13 +230,16 @@ std::unique_ptr<fb::TaskT> read_task(const std::string& text, const std::string&
   auto task = std::make_unique<fb::TaskT>();
   read_object(root, "the whole",
               {{"kind", one_of(task->kind, "kind",
-                               {"keyword_spotting", "image_classification", "voice_activity",
+                               {"keyword_spotting", "image_classification", "object_detection",
+                                "image_segmentation", "voice_activity",
                                 "text_classification", "text_embedding", "text_generation",
                                 "token_classification", "speech_features", "tensors"})},
                {"labels", [&](const json& v) { read_labels(v, folder, task->labels); }},
                {"audio", [&](const json& v) { task->audio = read_audio(v); }},
                {"detection", [&](const json& v) { task->detection = read_detection(v); }},
                {"image", [&](const json& v) { task->image = read_image(v); }},
+               {"objects", [&](const json& v) { task->objects = read_objects(v); }},
+               {"segmentation", [&](const json& v) { task->segmentation = read_segmentation(v); }},
                {"output_is_probability", into(task->output_is_probability)},
                {"window_hop_samples", into(task->window_hop_samples, "window_hop_samples")}});
   if (task->kind.empty()) refuse("key 'kind' is missing", "the whole");

@@ -36,6 +36,7 @@ typedef struct heed_task_options {
   const char* entry_point;  /* null: the first */
   int32_t picture_side_max; /* of pictures, at most HEED_PICTURE_SIDE_MAX; 0: 8192.
                                Memory for resizing grows with it. */
+  float threshold;          /* detector: the least probability; 0: what the model's file says */
 } heed_task_options;
 
 /* One answer of a classifier. */
@@ -90,6 +91,55 @@ HEED_API const float* heed_image_classifier_probabilities(const heed_image_class
 /* What the model saw in the last run: resized and cut, not yet normalised. */
 HEED_API void heed_image_classifier_seen(const heed_image_classifier* classifier,
                                          heed_picture* picture);
+
+/* --- detector: a picture to boxes around objects ---------------------------------------------- */
+
+typedef struct heed_box {
+  float left, top, right, bottom; /* in pixels of the picture that was given, edge to edge */
+  int32_t index;                  /* of the class */
+  const char* label;              /* "" where the model has no labels; lives as long as the model */
+  float probability;
+  int32_t query; /* which of the model's queries found it */
+} heed_box;
+
+typedef struct heed_detector heed_detector;
+
+HEED_API heed_status heed_detector_memory(const heed_model* model, const heed_task_options* options,
+                                          size_t* bytes, heed_diagnostic* diagnostic);
+HEED_API heed_status heed_detector_create(const heed_model* model, const heed_task_options* options,
+                                          void* memory, size_t bytes, heed_detector** detector,
+                                          heed_diagnostic* diagnostic);
+HEED_API void heed_detector_destroy(heed_detector* detector);
+HEED_API heed_session* heed_detector_session(heed_detector* detector);
+
+/* Writes up to `capacity` boxes, the most probable first; `count` is how many there are, however
+ * many there was room for. options.threshold decides which are worth mentioning. */
+HEED_API heed_status heed_detector_run(heed_detector* detector, const heed_picture* picture,
+                                       heed_box* boxes, int32_t capacity, int32_t* count,
+                                       heed_diagnostic* diagnostic);
+HEED_API void heed_detector_seen(const heed_detector* detector, heed_picture* picture);
+
+/* --- segmenter: a picture to a class for each pixel ------------------------------------------- */
+
+typedef struct heed_segmenter heed_segmenter;
+
+HEED_API heed_status heed_segmenter_memory(const heed_model* model,
+                                           const heed_task_options* options, size_t* bytes,
+                                           heed_diagnostic* diagnostic);
+HEED_API heed_status heed_segmenter_create(const heed_model* model,
+                                           const heed_task_options* options, void* memory,
+                                           size_t bytes, heed_segmenter** segmenter,
+                                           heed_diagnostic* diagnostic);
+HEED_API void heed_segmenter_destroy(heed_segmenter* segmenter);
+HEED_API heed_session* heed_segmenter_session(heed_segmenter* segmenter);
+
+/* Writes the class of each pixel, picture.width * picture.height bytes row by row: the scores are
+ * interpolated to the picture's size and the largest wins. */
+HEED_API heed_status heed_segmenter_run(heed_segmenter* segmenter, const heed_picture* picture,
+                                        uint8_t* mask, size_t mask_bytes,
+                                        heed_diagnostic* diagnostic);
+HEED_API int32_t heed_segmenter_classes(const heed_segmenter* segmenter);
+HEED_API void heed_segmenter_seen(const heed_segmenter* segmenter, heed_picture* picture);
 
 #ifdef __cplusplus
 }

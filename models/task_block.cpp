@@ -44,6 +44,17 @@ Status task_output(const TaskCore& core, int32_t index, heed_tensor* tensor,
                   tensor, diagnostic);
 }
 
+Status task_output_named(const TaskCore& core, const char* name, heed_tensor* tensor,
+                         heed_diagnostic* diagnostic) {
+  for (int32_t i = 0; heed_model_output(core.model, core.options.entry_point, i, tensor) == HEED_OK;
+       ++i)
+    if (strcmp(tensor->name, name) == 0) return task_output(core, i, tensor, diagnostic);
+  const Status status =
+      fail(diagnostic, Status::bad_model, "the model has no such output, which its task names");
+  set_where(diagnostic, name);
+  return status;
+}
+
 Status check_floats(const heed_tensor& tensor, size_t count, heed_diagnostic* diagnostic) {
   if (tensor.type == HEED_F32 && tensor.bytes / sizeof(float) == count) return Status::ok;
   const Status status = fail(diagnostic, Status::bad_model,

@@ -33,6 +33,10 @@ Status task_input(const TaskCore& core, int32_t index, heed_tensor* tensor,
 Status task_output(const TaskCore& core, int32_t index, heed_tensor* tensor,
                    heed_diagnostic* diagnostic);
 
+/// The entry point's output of that name; the name lives as long as the model.
+Status task_output_named(const TaskCore& core, const char* name, heed_tensor* tensor,
+                         heed_diagnostic* diagnostic);
+
 /// HEED_BAD_MODEL unless the tensor holds `count` float32 values.
 Status check_floats(const heed_tensor& tensor, size_t count, heed_diagnostic* diagnostic);
 

@@ -129,4 +129,32 @@ Status image_task(const heed_model& model, ImagePreprocessConfig* out,
   return Status::ok;
 }
 
+Status object_task(const heed_model& model, ObjectTask* out, heed_diagnostic* diagnostic) {
+  const fb::ObjectDetection* task = task_of(model) == nullptr ? nullptr : task_of(model)->objects();
+  if (task == nullptr || task->scores_output() == nullptr || task->boxes_output() == nullptr)
+    return fail(
+        diagnostic, Status::not_found,
+        "the model says nothing about boxes: give it a task with objects when converting");
+  out->scores_output = task->scores_output()->c_str();
+  out->boxes_output = task->boxes_output()->c_str();
+  out->sigmoid = task->sigmoid();
+  out->background = task->background();
+  out->centered = text(task->box_format()) != "xyxy";
+  out->threshold = task->threshold();
+  out->overlap_max = task->overlap_max();
+  return Status::ok;
+}
+
+Status segmentation_task(const heed_model& model, SegmentationTask* out,
+                         heed_diagnostic* diagnostic) {
+  const fb::Segmentation* task =
+      task_of(model) == nullptr ? nullptr : task_of(model)->segmentation();
+  if (task == nullptr)
+    return fail(diagnostic, Status::not_found,
+                "the model says nothing about pixels: give it a task with segmentation when "
+                "converting");
+  out->classes_last = text(task->layout()) == "hwc";
+  return Status::ok;
+}
+
 }  // namespace heed

@@ -23,6 +23,22 @@ struct DetectionTask {
   std::vector<std::string> ignored;
 };
 
+/// What the outputs of an object detector mean.
+struct ObjectTask {
+  static constexpr int32_t kLast = -1;
+  const char* scores_output = "";
+  const char* boxes_output = "";
+  bool sigmoid = false;
+  int32_t background = kLast;  // the class that stands for nothing; below kLast: there is none
+  bool centered = true;        // boxes are centre and size, not two corners
+  float threshold = 0.5f;
+  float overlap_max = 0;  // 0: any
+};
+
+struct SegmentationTask {
+  bool classes_last = false;
+};
+
 /// "" where the file carries no task.
 std::string task_kind(const heed_model& model);
 bool output_is_probability(const heed_model& model);
@@ -39,5 +55,9 @@ bool has_image_task(const heed_model& model);
 
 /// HEED_NOT_FOUND when the task has no such constants, HEED_BAD_MODEL when there are too many.
 Status image_task(const heed_model& model, ImagePreprocessConfig* out, heed_diagnostic* diagnostic);
+
+Status object_task(const heed_model& model, ObjectTask* out, heed_diagnostic* diagnostic);
+Status segmentation_task(const heed_model& model, SegmentationTask* out,
+                         heed_diagnostic* diagnostic);
 
 }  // namespace heed

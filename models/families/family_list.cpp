@@ -18,8 +18,10 @@ constexpr Family kFamilies[] = {
     {"mistral", build_llama},
     {"qwen2", build_llama},
     {"roberta", build_bert},
+    {"segformer", build_segformer},
     {"vit", build_vit},
     {"whisper", build_whisper},
+    {"yolos", build_yolos},
 };
 // clang-format on
 

@@ -23,15 +23,30 @@ std::shared_ptr<fb::TaskT> image_task_of(Recipe& recipe, int64_t channels, int64
       settings.refuse("image_std", "must hold as many numbers as image_mean");
   }
   // "size" is one number, {"shortest_edge": n}, or {"height": h, "width": w}.
-  if (settings.flag_or("do_center_crop", false)) {
-    const JsonTree* size = settings.find("size");
-    if (size != nullptr && size->integer() != nullptr)
-      image.resize_shorter = static_cast<uint32_t>(settings.size("size"));
-    else if (settings.within("size").has("shortest_edge"))
-      image.resize_shorter = static_cast<uint32_t>(settings.within("size").size("shortest_edge"));
-    else if (settings.within("size").has("height"))
-      image.resize_shorter = static_cast<uint32_t>(settings.within("size").size("height"));
+  image.resize = settings.flag_or("do_resize", true);
+  const bool crops = settings.flag_or("do_center_crop", false);
+  const JsonTree* one = settings.find("size");
+  const bool has_parts = one != nullptr && one->object() != nullptr;
+  const Settings size = has_parts ? settings.within("size") : Settings();
+  if (one != nullptr && one->integer() != nullptr && crops)
+    image.resize_shorter = static_cast<uint32_t>(settings.size("size"));
+  else if (size.has("shortest_edge"))
+    image.resize_shorter = static_cast<uint32_t>(size.size("shortest_edge"));
+  else if (size.has("height") && crops) {
+    image.resize_height = static_cast<uint32_t>(size.size("height"));
+    image.resize_width = static_cast<uint32_t>(size.size("width"));
   }
+  // A picture that is not cut has the network's size, whatever its sides.
+  if (!crops) image.resize_shorter = 0;
+  image.longer_rounds_down = true;
+  const int64_t filter = settings.whole_or("resample", image.resample);
+  if (filter < 0 || filter > 5) settings.refuse("resample", "must be a number from 0 to 5");
+  image.resample = static_cast<uint8_t>(filter);
+  if (!settings.flag_or("do_rescale", true))
+    image.rescale = 1;
+  else if (settings.has("rescale_factor"))
+    image.rescale = static_cast<float>(settings.number("rescale_factor"));
+  image.bgr = settings.flag_or("do_flip_channel_order", false);
   return task;
 }
 

@@ -55,11 +55,12 @@ void save_outputs(const std::vector<heed_tensor>& outputs, const std::string& fo
   }
 }
 
-std::string attention_path(const RunArguments& arguments, const std::string& file) {
-  if (arguments.files.size() == 1) return arguments.attention;
-  const std::filesystem::path path(arguments.attention);
-  return (path.parent_path() /
-          (path.stem().string() + "." + std::filesystem::path(file).stem().string() + ".png"))
+std::string beside(const RunArguments& arguments, const std::string& path,
+                   const std::string& file) {
+  if (arguments.files.size() == 1) return path;
+  const std::filesystem::path whole(path);
+  return (whole.parent_path() /
+          (whole.stem().string() + "." + std::filesystem::path(file).stem().string() + ".png"))
       .string();
 }
 
@@ -125,7 +126,8 @@ void run_sound(const RunArguments& arguments, SoundClassifier* spotter, const st
   const Image image =
       sound_attention(spotter->features().data(), frames,
                       static_cast<int32_t>(spotter->features().size()) / frames, *map);
-  if (!write_png(attention_path(arguments, file), image, &error)) throw CommandError(error);
+  if (!write_png(beside(arguments, arguments.attention, file), image, &error))
+    throw CommandError(error);
 }
 
 // Fills an input from an .npy file whose elements and shape must be the input's.
@@ -203,8 +205,7 @@ void run_command(const RunArguments& arguments) {
     return run_stream(model, arguments.run.engine(), {arguments.rate_hz, arguments.json});
   if (text_task(*model.get()))
     return run_texts({arguments.files.empty() ? std::vector<std::string>{"-"} : arguments.files,
-                      arguments.run, arguments.text, arguments.save, arguments.top,
-                      arguments.json},
+                      arguments.run, arguments.text, arguments.save, arguments.top, arguments.json},
                      model);
   if (arguments.files.empty())
     throw CommandError("nothing to run on: give files, or tensors with --input NAME=FILE.npy");
@@ -244,6 +245,10 @@ void add_run(CLI::App& program) {
                       "NAME=FILE.npy: a raw input tensor; one for each input");
   command->add_option("--save", arguments->save,
                       "Write each output as DIR/NAME.npy (DIR/FILE.NAME.npy for several files)");
+  command->add_option("-o,--output", arguments->output,
+                      "Write a PNG of what was found: boxes drawn, or a mask of classes");
+  command->add_option("--threshold", arguments->threshold,
+                      "Least probability of a box (default: the model's own)");
   command->add_option("--attention", arguments->attention,
                       "Draw what the model attended to as a PNG");
   command->add_option("--attention-layer", arguments->choice.layer,

@@ -20,7 +20,8 @@ struct RunArguments {
   std::vector<std::string> files, inputs;
   RunOptions run;
   TextArguments text;
-  std::string save, attention;
+  std::string save, attention, output;
+  float threshold = 0;
   AttentionChoice choice;
   size_t top = 5;
   bool json = false;
@@ -35,8 +36,8 @@ void run_pictures(const RunArguments& arguments, const Model& model);
 void save_outputs(const std::vector<heed_tensor>& outputs, const std::string& folder,
                   const std::string& stem);
 
-/// Where the attention drawn over `file` goes: beside the others where there are several files.
-std::string attention_path(const RunArguments& arguments, const std::string& file);
+/// Where a picture made of `file` goes: `path`, with the file's name in it where there are several.
+std::string beside(const RunArguments& arguments, const std::string& path, const std::string& file);
 
 void print_answers(const std::vector<heed_answer>& answers, const std::string& indent);
 nlohmann::ordered_json answers_json(const std::vector<heed_answer>& answers);

@@ -109,6 +109,9 @@ TEST_CASE("a RoBERTa classifier's folder gives transformers' logits") { check_fa
 TEST_CASE("a ViT folder gives transformers' logits") { check_family("vit"); }
 TEST_CASE("a DeiT folder with two heads gives transformers' logits") { check_family("deit"); }
 
+TEST_CASE("a SegFormer folder gives transformers' scores of pixels") { check_family("segformer"); }
+TEST_CASE("a YOLOS folder gives transformers' scores and boxes") { check_family("yolos"); }
+
 TEST_CASE("a folder that is not as its config says is refused in one sentence") {
   FamilyGolden golden = heed::test::read_family_golden("vit");
   TemporaryFolder folder;

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <cmath>
 #include <cstring>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "engine/heed.hpp"
@@ -205,4 +207,127 @@ TEST_CASE("a picture file is read to RGB, and one that is missing or none is nam
   const std::string text = std::string(HEED_SOURCE_DIR) + "/README.md";
   CHECK(heed_picture_read_file(text.c_str(), &picture, &diagnostic) == HEED_BAD_INPUT);
   CHECK(diagnostic.text().find("README.md") != std::string::npos);
+}
+
+namespace {
+
+/// The pixels themselves are the scores: a copy.
+TinyModel copy_model(const std::string& kind) {
+  TinyModel m(4);
+  m.entry_point("main");
+  const int32_t x = m.input("pixels", DataType::f32, {1, 3, kSide, kSide});
+  const int32_t y = m.arena("scores", {1, 3, kSide, kSide});
+  m.op("copy", heed::fb::CopyOptionsT{}, {x}, {y});
+  m.output(y);
+  m.model.task = std::make_unique<heed::fb::TaskT>();
+  m.model.task->kind = kind;
+  m.model.task->labels = {"red", "green", "blue"};
+  m.model.task->image = std::make_unique<heed::fb::ImagePreprocessT>();
+  m.model.task->image->width = m.model.task->image->height = kSide;
+  return m;
+}
+
+TinyModel segmentation_model() {
+  TinyModel m = copy_model("image_segmentation");
+  m.model.task->segmentation = std::make_unique<heed::fb::SegmentationT>();
+  m.plan();
+  return m;
+}
+
+/// Queries whose scores and boxes are constants, passed on: two boxes of a class that overlap, one
+/// of another, one of nothing and one below the threshold.
+TinyModel detection_model(float overlap_max) {
+  TinyModel m = copy_model("object_detection");
+  const float scores[] = {9, 0, 0, 8, 0, 0, 0, 8.5f, 0, 0, 0, 9, 0.1f, 0, 0.1f};
+  const float boxes[] = {0.5f,  0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.45f, 0.25f, 0.75f,
+                         0.75f, 0.5f, 0.5f, 0.5f, 1,    1,    0.5f, 0.5f,  1,     1};
+  for (const auto& [name, shape, values] :
+       {std::tuple{"logits", Dims{1, 5, 3}, scores}, {"boxes", Dims{1, 5, 4}, boxes}}) {
+    const int32_t from = m.constant(name + std::string(".from"), DataType::f32, shape, values);
+    const int32_t to = m.arena(name, shape);
+    m.op(name, heed::fb::CopyOptionsT{}, {from}, {to});
+    m.output(to);
+  }
+  m.model.task->objects = std::make_unique<heed::fb::ObjectDetectionT>();
+  m.model.task->objects->scores_output = "logits";
+  m.model.task->objects->boxes_output = "boxes";
+  m.model.task->objects->overlap_max = overlap_max;
+  m.plan();
+  return m;
+}
+
+}  // namespace
+
+TEST_CASE("a segmenter gives every pixel of the picture the class with the highest score") {
+  const Opened opened(segmentation_model());
+  size_t needed = 0;
+  REQUIRE(heed_segmenter_memory(opened.model.get(), nullptr, &needed, nullptr) == HEED_OK);
+  AlignedBytes memory(needed);
+  heed_segmenter* segmenter = nullptr;
+  REQUIRE(heed_segmenter_create(opened.model.get(), nullptr, memory.data(), needed, &segmenter,
+                                nullptr) == HEED_OK);
+  CHECK(heed_segmenter_classes(segmenter) == 3);
+  // Left half green, right half blue, twice as large as the model's input.
+  std::vector<uint8_t> pixels(16 * 16 * 3), mask(16 * 16);
+  for (size_t i = 0; i < 256; ++i) pixels[3 * i + (i % 16 < 8 ? 1 : 2)] = 255;
+  const heed_picture picture = {pixels.data(), 16, 16, 3, 0};
+  heed::Diagnostic diagnostic;
+  CHECK(heed_segmenter_run(segmenter, &picture, mask.data(), 255, &diagnostic) ==
+        HEED_MEMORY_TOO_SMALL);
+  int64_t allocations = 0;
+  {
+    const AllocTrap trap;
+    heed_segmenter_run(segmenter, &picture, mask.data(), mask.size(), nullptr);
+    allocations = trap.count();
+  }
+  CHECK(allocations == 0);
+  for (size_t i = 0; i < 256; ++i) REQUIRE(mask[i] == (i % 16 < 8 ? 1 : 2));
+  heed_segmenter_destroy(segmenter);
+  CHECK(try_create(segmentation_model(), &diagnostic) == HEED_OK);
+  heed_detector* detector = nullptr;
+  CHECK(heed_detector_create(opened.model.get(), nullptr, nullptr, 0, &detector, &diagnostic) ==
+        HEED_NOT_FOUND);
+}
+
+TEST_CASE("a detector gives boxes in the picture's pixels, the most probable first") {
+  const float overlap_max = GENERATE(0.0f, 0.5f);
+  const Opened opened(detection_model(overlap_max));
+  heed_detector* detector = nullptr;
+  heed::Diagnostic diagnostic;
+  const heed_status created =
+      heed_detector_create(opened.model.get(), nullptr, nullptr, 0, &detector, &diagnostic);
+  INFO(diagnostic.text());
+  REQUIRE(created == HEED_OK);
+  const std::vector<uint8_t> pixels = noise(40 * 20 * 3);
+  const heed_picture picture = {pixels.data(), 40, 20, 3, 0};
+  heed_box boxes[5] = {};
+  int32_t count = 0;
+  int64_t allocations = 0;
+  {
+    const AllocTrap trap;
+    heed_detector_run(detector, &picture, boxes, 5, &count, nullptr);
+    allocations = trap.count();
+  }
+  CHECK(allocations == 0);
+  REQUIRE(count == (overlap_max == 0 ? 3 : 2));
+  CHECK(boxes[0].query == 0);
+  CHECK(boxes[0].left == 10.0f);
+  CHECK(boxes[0].top == 5.0f);
+  CHECK(boxes[0].right == 30.0f);
+  CHECK(boxes[0].bottom == 15.0f);
+  CHECK(std::string(boxes[0].label) == "red");
+  CHECK(boxes[1].query == 2);
+  CHECK(std::string(boxes[1].label) == "green");
+  CHECK(boxes[1].left == 0.0f);
+  if (count == 3) CHECK(boxes[2].query == 1);
+  CHECK(heed_detector_run(detector, &picture, boxes, 1, &count, nullptr) == HEED_OK);
+  CHECK(count == (overlap_max == 0 ? 3 : 2));
+  heed_detector_destroy(detector);
+  heed_task_options options{};
+  options.threshold = 0.3f;
+  REQUIRE(heed_detector_create(opened.model.get(), &options, nullptr, 0, &detector, nullptr) ==
+          HEED_OK);
+  CHECK(heed_detector_run(detector, &picture, boxes, 5, &count, nullptr) == HEED_OK);
+  CHECK(count == (overlap_max == 0 ? 4 : 3));
+  heed_detector_destroy(detector);
 }

@@ -36,7 +36,7 @@ size_t elements(const std::vector<int64_t>& shape) {
 
 std::vector<float> weight(const std::string& name, const std::vector<int64_t>& shape) {
   std::vector<float> values = formula(name, elements(shape));
-  const bool ends = name.size() >= 6 && name.compare(name.size() - 6, 6, "weight") == 0;
+  const bool ends = name.ends_with("weight") || name.ends_with("running_var");
   for (float& v : values) v = shape.size() >= 2 ? v * 0.125f : v * 0.25f + (ends ? 1.0f : 0.0f);
   return values;
 }

@@ -44,11 +44,11 @@ def formula(name, shape):
 
 
 def weight(name, shape):
-    """Matrices spread their input's size; one-dimensional weights are about 1 (they are norms')."""
+    """Matrices spread their input's size; one-dimensional weights and variances are about 1."""
     v = formula(name, shape)
     if len(shape) >= 2:
         return v * np.float32(0.125)
-    return v * np.float32(0.25) + np.float32(1 if name.endswith("weight") else 0)
+    return v * np.float32(0.25) + np.float32(name.endswith(("weight", "running_var")))
 
 
 def numbers(values):
@@ -117,7 +117,8 @@ def write(case, model, inputs, outputs, dims=None, files=None, tokenizer=None, s
         model.save_pretrained(folder)
         config = json.loads((path / "config.json").read_text())
         shapes = {n: v.shape for n, v in load_file(path / "model.safetensors").items()}
-        weights = {n: weight(n, shape) for n, shape in shapes.items()}
+        # Counters of batches are nobody's weights.
+        weights = {n: weight(n, shape) for n, shape in shapes.items() if len(shape)}
         save_file(weights, path / "model.safetensors", metadata={"format": "pt"})
         model = type(model).from_pretrained(folder).eval()
     lines = [f"file config.json {json.dumps(config, sort_keys=True)}"]
@@ -267,7 +268,25 @@ def whisper():
            "hidden": lambda r, g: r.encoder_last_hidden_state[0, ::10]})
 
 
-CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, qwen2, gpt2, whisper]
+def segformer():
+    config = transformers.SegformerConfig(
+        hidden_sizes=[8, 16, 16, 32], depths=[1, 1, 1, 1], num_attention_heads=[1, 2, 2, 4],
+        sr_ratios=[4, 2, 2, 1], decoder_hidden_size=16, num_labels=5)
+    write("segformer", transformers.SegformerForSemanticSegmentation(config),
+          {"pixel_values": (1, 3, 64, 32)}, {"logits": lambda r, g: r.logits},
+          {"height": 64, "width": 32})
+
+
+def yolos():
+    config = transformers.YolosConfig(
+        hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64,
+        image_size=[32, 24], patch_size=8, num_detection_tokens=6, num_labels=3)
+    write("yolos", transformers.YolosForObjectDetection(config), {"pixel_values": (1, 3, 32, 24)},
+          {"logits": lambda r, g: r.logits, "pred_boxes": lambda r, g: r.pred_boxes})
+
+
+CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, qwen2, gpt2, whisper, segformer,
+         yolos]
 
 if __name__ == "__main__":
     wanted = set(sys.argv[1:])
