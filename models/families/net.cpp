@@ -7,6 +7,7 @@
 #include "converter/graph/convert_error.h"
 #include "converter/graph/fused_ops.h"
 #include "converter/graph/infer_shapes.h"
+#include "converter/graph/respell.h"
 #include "converter/graph/op_call.h"
 #include "converter/graph/print_graph.h"
 
@@ -293,6 +294,25 @@ std::vector<ValueId> Net::ops(const std::string& op, std::vector<ValueId> inputs
     node.outputs.push_back(graph_.add_value(i == 0 ? node.name : unique(node.name)));
   const std::vector<ValueId> made = node.outputs;
   graph::infer_node(graph_, graph_.add_node(std::move(node)));
+  return made;
+}
+
+ValueId Net::resize(ValueId x, int64_t height, int64_t width, const std::string& name) {
+  graph::Node node;
+  node.op = "Resize";
+  node.name = unique(name);
+  node.inputs = {x, kNoValue, kNoValue,
+                 integers(name + "/size", {4}, {size(x, 0), size(x, 1), height, width})};
+  node.attributes = {{"mode", std::string("linear")},
+                     {"coordinate_transformation_mode", std::string("half_pixel")}};
+  node.outputs = {graph_.add_value(node.name)};
+  const ValueId made = node.outputs[0];
+  // No rule computes it: other words for it do.
+  const graph::NodeId id = graph_.add_node(std::move(node));
+  graph_.sort();
+  graph::respell(graph_, id);
+  graph_.sort();
+  for (const graph::NodeId part : graph_.order()) graph::infer_node(graph_, part);
   return made;
 }
 

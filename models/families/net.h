@@ -109,6 +109,8 @@ class Net {
   ValueId slice(ValueId x, int64_t axis, int64_t start, int64_t end);
   ValueId concat(std::vector<ValueId> parts, int64_t axis);
   ValueId softmax(ValueId x, int64_t axis = -1);
+  /// A picture [B,C,H,W] in another size, bilinear with half-pixel centres.
+  ValueId resize(ValueId x, int64_t height, int64_t width, const std::string& name);
   ValueId mean(ValueId x, std::vector<int64_t> axes, bool keep_dims);
   ValueId sum(ValueId x, std::vector<int64_t> axes, bool keep_dims);
   ValueId to_floats(ValueId x);  // Cast

@@ -90,12 +90,7 @@ ValueId stage(Net& net, const std::string& prefix, const std::string& index, con
 
 ValueId resized(Net& net, ValueId picture, int64_t height, int64_t width) {
   if (net.size(picture, 2) == height && net.size(picture, 3) == width) return picture;
-  const ValueId size =
-      net.integers("decode_head/size", {4}, {1, net.size(picture, 1), height, width});
-  return net.op("Resize", {picture, kNoValue, kNoValue, size},
-                {{"mode", std::string("linear")},
-                 {"coordinate_transformation_mode", std::string("half_pixel")}},
-                "decode_head/resize");
+  return net.resize(picture, height, width, "decode_head/resize");
 }
 
 ValueId decode(Net& net, const std::vector<ValueId>& stages, int64_t width, int64_t labels) {

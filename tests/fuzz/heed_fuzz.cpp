@@ -204,7 +204,8 @@ class ModelSink final : public RecipeSink {
     const Dims shape = tiny.at(tensor).shape;
     const int32_t plain = tiny.input("plain", DataType::f32, shape);
     fb::RowsOptionsT rows;
-    rows.rows = shape[0];
+    rows.rows = 1;
+    for (size_t d = 0; d + 1 < shape.size(); ++d) rows.rows *= shape[d];
     rows.epilogue = std::make_unique<fb::EpilogueT>();
     tiny.op("quantise", std::move(rows), {plain}, {-1, -1, tensor});
   }

@@ -196,7 +196,7 @@ TEST_CASE("a task that does not fit its model, or its input, is refused with a r
 TEST_CASE("a picture file is read to RGB, and one that is missing or none is named") {
   heed_picture picture;
   heed::Diagnostic diagnostic;
-  const std::string digits = std::string(HEED_SOURCE_DIR) + "/models/demo/digits.png";
+  const std::string digits = HEED_SOURCE_DIR "/models/demo/digits.png";
   REQUIRE(heed_picture_read_file(digits.c_str(), &picture, &diagnostic) == HEED_OK);
   CHECK(picture.channels == 3);
   CHECK(picture.pixels != nullptr);
@@ -204,7 +204,7 @@ TEST_CASE("a picture file is read to RGB, and one that is missing or none is nam
   CHECK(picture.pixels == nullptr);
   CHECK(heed_picture_read_file("/nowhere/at/all.png", &picture, &diagnostic) == HEED_IO_ERROR);
   CHECK(diagnostic.text().find("/nowhere/at/all.png") != std::string::npos);
-  const std::string text = std::string(HEED_SOURCE_DIR) + "/README.md";
+  const std::string text = HEED_SOURCE_DIR "/README.md";
   CHECK(heed_picture_read_file(text.c_str(), &picture, &diagnostic) == HEED_BAD_INPUT);
   CHECK(diagnostic.text().find("README.md") != std::string::npos);
 }
