@@ -166,7 +166,7 @@ RealFft::Split RealFft::transform() {
     }
     std::swap(a, b);
   } else {
-    std::fill_n(a + n_all, n_all, Lanes{});
+    for (size_t n = 0; n < n_all; ++n) a[n_all + n] = Lanes{};
   }
   const float *twiddles = twiddles_.data(), *turns = turns_.data();
   size_t stride = 1;
