@@ -8,14 +8,10 @@
 
 #include <algorithm>
 
-#include "engine/schema/model_generated.h"
-#include "models/families/family.h"
-#include "models/families/tokenizer_files.h"
+#include "models/families/language_model.h"
 
 namespace heed::families {
 namespace {
-
-constexpr int64_t kUsualChunk = 16;
 
 struct Gpt2 {
   Recipe& recipe;
@@ -91,25 +87,17 @@ void build_entry(const Gpt2& m, const std::string& entry, int64_t rows) {
                       net.embedding(places, m.name("wpe"), m.positions, m.width));
   for (int64_t i = 0; i < m.layers; ++i)
     x = layer(m, net, m.name("h.") + std::to_string(i) + ".", position, length, x);
-  if (rows > 1)
-    x = net.op("Gather", {x, net.input("row", {1}, DType::i64)}, {{"axis", int64_t{1}}}, "last");
-  x = net.layer_norm(net.reshape(x, {1, m.width}), m.name("ln_f"), m.epsilon);
-  const bool tied = !net.checkpoint().has("lm_head.weight");
-  const ValueId head =
-      net.weight(tied ? m.name("wte.weight") : "lm_head.weight", {m.vocabulary, m.width});
-  net.output("logits", net.linear(x, head, kNoValue, "lm_head"));
+  x = net.layer_norm(wanted_row(net, x, rows), m.name("ln_f"), m.epsilon);
+  output_logits(net, x, m.name("wte.weight"), m.vocabulary);
 }
 
 }  // namespace
 
 void build_gpt2(Recipe& recipe) {
   const Gpt2 m = read_gpt2(recipe);
-  const int64_t chunk = recipe.dim("prompt_chunk", std::min(kUsualChunk, m.context), m.context);
-  build_entry(m, "decode_step", 1);
-  if (chunk > 1) build_entry(m, "prefill", chunk);
-  recipe.task = std::make_shared<fb::TaskT>();
-  recipe.task->kind = "text_generation";
-  add_tokenizer(recipe);
+  build_language_model(recipe, m.context, [&](const std::string& entry, int64_t rows) {
+    build_entry(m, entry, rows);
+  });
 }
 
 }  // namespace heed::families

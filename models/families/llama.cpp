@@ -11,15 +11,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/schema/model_generated.h"
-#include "models/families/family.h"
-#include "models/families/tokenizer_files.h"
+#include "models/families/language_model.h"
 
 namespace heed::families {
 namespace {
 
 constexpr int64_t kUsualContext = 2048;  // of models that were trained on more
-constexpr int64_t kUsualChunk = 16;
 
 struct Llama {
   Recipe& recipe;
@@ -154,25 +151,17 @@ void build_entry(const Llama& m, const std::string& entry, int64_t rows) {
     const ValueId after = net.rms_norm(x, layer + "post_attention_layernorm", m.epsilon);
     x = net.add(feed_forward(m, net, layer, after), x);
   }
-  if (rows > 1)
-    x = net.op("Gather", {x, net.input("row", {1}, DType::i64)}, {{"axis", int64_t{1}}}, "last");
-  x = net.rms_norm(net.reshape(x, {1, m.width}), m.name("norm"), m.epsilon);
-  const bool tied = !net.checkpoint().has("lm_head.weight");
-  const ValueId head =
-      net.weight(tied ? m.name("embed_tokens.weight") : "lm_head.weight", {m.vocabulary, m.width});
-  net.output("logits", net.linear(x, head, kNoValue, "lm_head"));
+  x = net.rms_norm(wanted_row(net, x, rows), m.name("norm"), m.epsilon);
+  output_logits(net, x, m.name("embed_tokens.weight"), m.vocabulary);
 }
 
 }  // namespace
 
 void build_llama(Recipe& recipe) {
   const Llama m = read_llama(recipe);
-  const int64_t chunk = recipe.dim("prompt_chunk", std::min(kUsualChunk, m.context), m.context);
-  build_entry(m, "decode_step", 1);
-  if (chunk > 1) build_entry(m, "prefill", chunk);
-  recipe.task = std::make_shared<fb::TaskT>();
-  recipe.task->kind = "text_generation";
-  add_tokenizer(recipe);
+  build_language_model(recipe, m.context, [&](const std::string& entry, int64_t rows) {
+    build_entry(m, entry, rows);
+  });
 }
 
 }  // namespace heed::families
