@@ -8,19 +8,20 @@ namespace {
 
 using graph::Constant;
 using graph::Graph;
+using graph::kNoValue;
 using graph::Node;
 using graph::NodeId;
-using graph::Shape;
 using graph::ValueId;
-using graph::kNoValue;
 
-int64_t elements(const Shape& shape) {
+int64_t elements(const graph::Shape& shape) {
   int64_t n = 1;
   for (const int64_t d : shape) n *= d;
   return n;
 }
 
-const Shape& shape_of(const Graph& graph, ValueId value) { return *graph.value(value).shape; }
+const graph::Shape& shape_of(const Graph& graph, ValueId value) {
+  return *graph.value(value).shape;
+}
 
 bool is_onnx(const Node& node, std::initializer_list<const char*> ops) {
   return node.domain.empty() &&
@@ -34,7 +35,7 @@ bool is_reshape(const Graph& graph, const Node& node) {
   if (is_onnx(node, {"Cast"}))
     return graph.value(node.inputs[0]).dtype == graph.value(node.outputs[0]).dtype;
   if (!is_onnx(node, {"Transpose"})) return false;
-  const Shape& in = shape_of(graph, node.inputs[0]);
+  const graph::Shape& in = shape_of(graph, node.inputs[0]);
   std::vector<int64_t> order = node.ints_or("perm", {});
   if (order.empty()) return in.size() < 2;
   order.erase(std::remove_if(order.begin(), order.end(),
@@ -44,7 +45,7 @@ bool is_reshape(const Graph& graph, const Node& node) {
 }
 
 /// Where a slice is one piece of memory: its first element's index.
-std::optional<int64_t> contiguous_offset(const Shape& in, const SliceSpec& slice) {
+std::optional<int64_t> contiguous_offset(const graph::Shape& in, const SliceSpec& slice) {
   size_t first = 0;
   while (first < in.size() && slice.sizes[first] == 1) ++first;
   int64_t offset = 0, stride = 1;
@@ -57,12 +58,12 @@ std::optional<int64_t> contiguous_offset(const Shape& in, const SliceSpec& slice
   return offset;
 }
 
-SliceSpec whole(const Shape& in) {
+SliceSpec whole(const graph::Shape& in) {
   return {std::vector<int64_t>(in.size(), 0), std::vector<int64_t>(in.size(), 1), in};
 }
 
 std::optional<SliceSpec> of_slice(const Graph& graph, const Node& node) {
-  const Shape& in = shape_of(graph, node.inputs[0]);
+  const graph::Shape& in = shape_of(graph, node.inputs[0]);
   const auto starts = ints_of(graph, node, "starts", 1);
   const auto ends = ints_of(graph, node, "ends", 2);
   if (!starts || !ends) return std::nullopt;
@@ -77,8 +78,8 @@ std::optional<SliceSpec> of_slice(const Graph& graph, const Node& node) {
     const auto d = static_cast<size_t>(axis);
     const int64_t step = steps ? (*steps)[i] : 1;
     int64_t start = (*starts)[i] < 0 ? (*starts)[i] + in[d] : (*starts)[i];
-    start = step > 0 ? std::clamp<int64_t>(start, 0, in[d])
-                     : std::clamp<int64_t>(start, 0, in[d] - 1);
+    start =
+        step > 0 ? std::clamp<int64_t>(start, 0, in[d]) : std::clamp<int64_t>(start, 0, in[d] - 1);
     spec.starts[d] = start;
     spec.steps[d] = step;
   }
@@ -87,7 +88,7 @@ std::optional<SliceSpec> of_slice(const Graph& graph, const Node& node) {
 }
 
 std::optional<SliceSpec> of_split(const Graph& graph, const Node& node, size_t index) {
-  const Shape& in = shape_of(graph, node.inputs[0]);
+  const graph::Shape& in = shape_of(graph, node.inputs[0]);
   int64_t axis = node.int_or("axis", 0);
   if (axis < 0) axis += static_cast<int64_t>(in.size());
   SliceSpec spec = whole(in);
@@ -109,7 +110,7 @@ std::optional<SliceSpec> of_split(const Graph& graph, const Node& node, size_t i
 std::optional<SliceSpec> of_gather(const Graph& graph, const Node& node) {
   const Constant* ids = graph.constant(node.inputs[1]);
   if (!ids || ids->i64.size() != 1) return std::nullopt;
-  const Shape& in = shape_of(graph, node.inputs[0]);
+  const graph::Shape& in = shape_of(graph, node.inputs[0]);
   int64_t axis = node.int_or("axis", 0);
   if (axis < 0) axis += static_cast<int64_t>(in.size());
   const auto d = static_cast<size_t>(axis);
@@ -169,8 +170,8 @@ Aliases::Aliases(const Graph& graph)
 
 void Aliases::note(const Graph& graph, ValueId value, ValueId base, int64_t offset) {
   aliases_[static_cast<size_t>(value)] = {base, offset};
-  const Shape& from = shape_of(graph, base);
-  const Shape& to = shape_of(graph, value);
+  const graph::Shape& from = shape_of(graph, base);
+  const graph::Shape& to = shape_of(graph, value);
   if (from.empty() || to.empty() || from.back() != to.back() || elements(from) != elements(to))
     return;
   const ValueId root = rows_root(base);
@@ -184,8 +185,8 @@ std::vector<NodeId> Aliases::row_users(const Graph& graph, ValueId root) const {
     for (const NodeId user : graph.value(member).users) {
       const Node& node = graph.node(user);
       if (node.dead) continue;
-      const bool reshapes = is_alias_node(user) && node.outputs.size() == 1 &&
-                            rows_root(node.outputs[0]) == root;
+      const bool reshapes =
+          is_alias_node(user) && node.outputs.size() == 1 && rows_root(node.outputs[0]) == root;
       if (!reshapes) users.push_back(user);
     }
   }

@@ -8,13 +8,12 @@ namespace heed {
 namespace {
 
 using graph::Graph;
-using graph::Node;
-using graph::NodeId;
-using graph::Shape;
-using graph::ValueId;
 using graph::kFusedDomain;
 using graph::kNoNode;
 using graph::kNoValue;
+using graph::Node;
+using graph::NodeId;
+using graph::ValueId;
 
 ValueId input_or_none(const Node& node, size_t index) {
   return index < node.inputs.size() ? node.inputs[index] : kNoValue;
@@ -31,7 +30,7 @@ bool cuts_frames(const Node& node) {
 
 }  // namespace
 
-bool repeats_rows(const Shape& value, const Shape& shape) {
+bool repeats_rows(const graph::Shape& value, const graph::Shape& shape) {
   if (value.empty() || shape.empty() || value.back() != shape.back()) return false;
   size_t first = 0;
   while (first + 1 < value.size() && value[first] == 1) ++first;
@@ -44,7 +43,7 @@ bool repeats_rows(const Shape& value, const Shape& shape) {
 std::optional<RowsAdd> rows_add(const Graph& graph, const Node& node) {
   if (!node.is("Add") || graph.value(node.outputs[0]).dtype != graph::DType::f32)
     return std::nullopt;
-  const Shape& out = *graph.value(node.outputs[0]).shape;
+  const graph::Shape& out = *graph.value(node.outputs[0]).shape;
   if (out.empty() || out.back() < 2) return std::nullopt;
   for (const size_t i : {size_t{0}, size_t{1}}) {
     const ValueId x = node.inputs[i], residual = node.inputs[1 - i];
@@ -78,9 +77,8 @@ bool Chains::is_core(NodeId id) const {
     return found == precision_.end() || found->second.int8;
   }
   return has_residual_input(node) || node.is("Embedding", kFusedDomain) ||
-         node.is("Depthwise", kFusedDomain) ||
-         node.is("Norm", kFusedDomain) || node.is("Activation", kFusedDomain) ||
-         rows_add(graph_, node).has_value();
+         node.is("Depthwise", kFusedDomain) || node.is("Norm", kFusedDomain) ||
+         node.is("Activation", kFusedDomain) || rows_add(graph_, node).has_value();
 }
 
 const Chain* Chains::of(NodeId node) const {

@@ -6,7 +6,7 @@ namespace heed::onnx {
 namespace {
 
 constexpr int64_t kSizeMax = int64_t{1} << 31;
-constexpr int kDepthMax = 32;
+constexpr int kSubgraphDepthMax = 32;
 
 /// A recursive descent over one text. Values are nothing where a name is unknown.
 class Sum {
@@ -73,7 +73,7 @@ class Sum {
     return product;
   }
   Size atom(int depth) {
-    if (depth > kDepthMax) {
+    if (depth > kSubgraphDepthMax) {
       good_ = false;
       return {};
     }

@@ -22,7 +22,7 @@ using graph::Node;
 using graph::ValueId;
 
 // Limits that no real model meets and that keep a hostile one from nesting or multiplying.
-constexpr int kDepthMax = 32;             // subgraphs and function calls within each other
+constexpr int kNestingMax = 32;           // subgraphs and function calls within each other
 constexpr size_t kNodesMax = 1u << 20;    // all nodes, functions inlined
 constexpr int64_t kOpsetMin = 7;          // the oldest whose operators mean what they mean today
 constexpr int64_t kJointSoftmaxEnd = 13;  // the opset that gave Softmax its present meaning
@@ -30,10 +30,10 @@ constexpr int64_t kJointSoftmaxEnd = 13;  // the opset that gave Softmax its pre
 /// The names visible in one graph or function body.
 struct Scope {
   Graph& graph;
-  Scope* outer = nullptr;               // of a subgraph: the graph around it
-  std::string prefix;                   // of a function body: the call's name and "/"
+  Scope* outer = nullptr;  // of a subgraph: the graph around it
+  std::string prefix;      // of a function body: the call's name and "/"
   std::map<std::string, ValueId> names;
-  std::vector<std::pair<ValueId, ValueId>> captures;  // of a subgraph: outer value, its own
+  std::vector<std::pair<ValueId, ValueId>> captures;      // of a subgraph: outer value, its own
   std::map<std::string, const WireAttribute*> arguments;  // of a function body
   int depth = 0;
 };
@@ -218,8 +218,8 @@ graph::Attribute Importer::convert(const WireAttribute& attribute, const std::st
 
 void Importer::add_node(const WireNode& wire, Scope& scope) {
   const std::string where = wire_label(wire, scope);
-  const auto function = functions_.find(
-      {domain_of(wire.domain), std::string(wire.op), std::string(wire.overload)});
+  const auto function =
+      functions_.find({domain_of(wire.domain), std::string(wire.op), std::string(wire.overload)});
   if (function != functions_.end()) return call_function(*function->second, wire, scope);
   if (wire.op == "Constant" && domain_of(wire.domain).empty()) {
     return add_constant_node(wire, scope);
@@ -324,10 +324,9 @@ void Importer::add_subgraphs(const WireNode& wire, Scope& scope, Node& node) {
   node.inputs.insert(node.inputs.end(), captured.begin(), captured.end());
 }
 
-std::shared_ptr<Graph> Importer::read_branch(
-    Bytes bytes, Scope& outer, const std::string& where,
-    std::vector<std::pair<ValueId, ValueId>>& captures) {
-  if (outer.depth >= kDepthMax) throw ConvertError("subgraphs are nested too deeply", where);
+std::shared_ptr<Graph> Importer::read_branch(Bytes bytes, Scope& outer, const std::string& where,
+                                             std::vector<std::pair<ValueId, ValueId>>& captures) {
+  if (outer.depth >= kNestingMax) throw ConvertError("subgraphs are nested too deeply", where);
   const WireGraph wire = read_graph(bytes);
   if (!wire.inputs.empty()) {
     throw ConvertError("loops and other subgraphs with inputs are not supported", where);
@@ -348,7 +347,7 @@ std::shared_ptr<Graph> Importer::read_branch(
 /// Copies a function's body in place of the call.
 void Importer::call_function(const WireFunction& function, const WireNode& wire, Scope& scope) {
   const std::string where = wire_label(wire, scope);
-  if (scope.depth >= kDepthMax) throw ConvertError("functions call each other too deeply", where);
+  if (scope.depth >= kNestingMax) throw ConvertError("functions call each other too deeply", where);
   if (wire.inputs.size() > function.inputs.size() ||
       wire.outputs.size() > function.outputs.size()) {
     throw ConvertError("the call does not fit its function", where);

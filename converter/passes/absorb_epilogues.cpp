@@ -12,8 +12,6 @@
 namespace heed::passes {
 namespace {
 
-constexpr const char* kPass = "absorb_epilogues";
-
 /// Operand 1: weights, the outputs first; operand 2: what is added to each output.
 bool has_weights(const Node& node) {
   return !node.dead && node.domain == kFusedDomain &&
@@ -36,7 +34,7 @@ void take_over(Graph& graph, PassReport& report, NodeId layer, NodeId next) {
   const std::string what = graph.node(next).name;
   graph.take_output(layer, 0, output);
   graph.erase(next);
-  report.fused(kPass, graph.node(layer).op.c_str(), graph.node(layer).name, {what});
+  report.fused(graph.node(layer).op.c_str(), graph.node(layer).name, {what});
 }
 
 /// The constant one value per output of the layer that `next` combines with it; empty where it is

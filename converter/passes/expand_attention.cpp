@@ -10,8 +10,6 @@
 namespace heed::passes {
 namespace {
 
-constexpr const char* kPass = "expand_contrib";
-constexpr const char* kMicrosoft = "com.microsoft";
 constexpr float kHidden = -1e9f;  // a score that gets no weight
 
 /// Queries, keys and values as [batch, heads, rows, width], and what is added to the scores.
@@ -118,7 +116,7 @@ bool expand_onnx(Graph& graph, PassReport& report, NodeId id) {
   const Node node = graph.node(id);
   if (!node.is("Attention")) return false;
   if (node.float_or("softcap", 0.0f) != 0.0f) {
-    report.missed(kPass, id, "Attention '" + node.name + "' stays general: it caps its scores");
+    report.missed(id, "Attention '" + node.name + "' stays general: it caps its scores");
     return false;
   }
   const int64_t heads = node.int_or("q_num_heads", 0);

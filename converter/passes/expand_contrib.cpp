@@ -11,8 +11,6 @@
 namespace heed::passes {
 namespace {
 
-constexpr const char* kMicrosoft = "com.microsoft";
-
 Node scaled_by(Graph& graph, const std::string& name, ValueId x, float factor) {
   return onnx_node("Mul", name, {x, add_floats(graph, name + "/factor", {}, {factor})});
 }

@@ -36,13 +36,13 @@ ValueId angles(Graph& graph, const Rotary& r, ValueId table, const std::string& 
     }
     Shape shape = shape_of(graph, positions);
     shape.push_back(r.half);
-    taken = emit(graph,
-                 onnx_node("Gather", name + "/rows", {table, positions}, {{"axis", int64_t{0}}}),
-                 shape);
+    taken =
+        emit(graph, onnx_node("Gather", name + "/rows", {table, positions}, {{"axis", int64_t{0}}}),
+             shape);
   }
   const int64_t distinct = element_count(shape_of(graph, taken)) / (rows * r.half);
-  const Shape aligned = r.heads_last ? Shape{distinct, rows, 1, r.half}
-                                     : Shape{distinct, 1, rows, r.half};
+  const Shape aligned =
+      r.heads_last ? Shape{distinct, rows, 1, r.half} : Shape{distinct, 1, rows, r.half};
   return emit_reshape(graph, taken, aligned, name + "/aligned");
 }
 
@@ -97,7 +97,7 @@ ValueId turned(Graph& graph, const Rotary& r, ValueId x, const std::string& name
 
 bool expand_rotary(Graph& graph, NodeId id) {
   const Node node = graph.node(id);
-  const bool contrib = node.is("RotaryEmbedding", "com.microsoft");
+  const bool contrib = node.is("RotaryEmbedding", kMicrosoft);
   if (!contrib && !node.is("RotaryEmbedding")) return false;
   Rotary r{};
   r.x = node.inputs[0];

@@ -13,8 +13,6 @@
 namespace heed::passes {
 namespace {
 
-constexpr const char* kPass = "fuse_activations";
-
 using Polynomial = std::array<double, 4>;  // coefficients of 1, x, x^2, x^3
 
 constexpr double kTolerance = 1e-5;
@@ -130,7 +128,7 @@ void fuse(Graph& graph, PassReport& report, ValueId output, ValueId x, const cha
           std::vector<std::string> from) {
   const std::string name = graph.node(graph.producer_id(output)).name;
   replace(graph, output, fused_node("Activation", name, {x}, {{"activation", std::string(kind)}}));
-  report.fused(kPass, "Activation", name, std::move(from));
+  report.fused("Activation", name, std::move(from));
 }
 
 bool fuse_gated(Graph& graph, PassReport& report, NodeId id) {
@@ -153,7 +151,7 @@ bool fuse_gated(Graph& graph, PassReport& report, NodeId id) {
         return true;
       }
       if (gate->node->op != "Sigmoid") {
-        report.missed(kPass, id, "Mul '" + node.name + "' is no GELU: its constants are others");
+        report.missed(id, "Mul '" + node.name + "' is no GELU: its constants are others");
       }
     }
   }

@@ -17,8 +17,6 @@
 namespace heed::passes {
 namespace {
 
-constexpr const char* kPass = "fuse_attention";
-
 /// The operands of softmax(scale * q k^T + masks) v as the graph has them.
 struct Match {
   ValueId q, k_transposed, v;  // [..,T,D], [..,D,S], [..,S,Dv]
@@ -321,16 +319,16 @@ void build(Graph& graph, PassReport& report, Match& match) {
     const ValueId target = add_ints(graph, name + "/shape", shape_of(graph, plan.end));
     replace(graph, plan.end, onnx_node("Reshape", name + "/out", {out, target}));
   }
-  report.fused(kPass, "Attention", name, std::move(match.names));
+  report.fused("Attention", name, std::move(match.names));
 }
 
-bool fuse_one(Graph& graph, PassReport& report, NodeId id) {
+bool fuse_softmax(Graph& graph, PassReport& report, NodeId id) {
   const Node node = graph.node(id);
   if (!node.is("Softmax")) return false;
   Match match;
   match.names = {node.name};
   const auto miss = [&] {
-    report.missed(kPass, id, "Softmax '" + node.name + "' is no attention: " + match.why_not);
+    report.missed(id, "Softmax '" + node.name + "' is no attention: " + match.why_not);
     return false;
   };
   if (!leads_to_scores(graph, node.inputs[0])) return false;
@@ -353,7 +351,7 @@ bool fuse_one(Graph& graph, PassReport& report, NodeId id) {
 }  // namespace
 
 bool fuse_attention(Graph& graph, PassReport& report) {
-  return rewrite_to_rest(graph, [&](Graph& g, NodeId id) { return fuse_one(g, report, id); });
+  return rewrite_to_rest(graph, [&](Graph& g, NodeId id) { return fuse_softmax(g, report, id); });
 }
 
 }  // namespace heed::passes

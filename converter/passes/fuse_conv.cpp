@@ -14,10 +14,9 @@
 namespace heed::passes {
 namespace {
 
-constexpr const char* kPass = "fuse_conv";
 constexpr int64_t kDepthwiseRowsMax = 64;  // of a kernel
-constexpr int64_t kWindowMax = 65536;  // values of a window
-constexpr int64_t kSignalTapsMin = 8;  // shorter filters over one channel stay a Conv
+constexpr int64_t kWindowMax = 65536;      // values of a window
+constexpr int64_t kSignalTapsMin = 8;      // shorter filters over one channel stay a Conv
 
 /// The numbers of a Conv or pool, all written out.
 struct Window {
@@ -227,11 +226,11 @@ void to_conv(Graph& graph, const Job& job, const char* op) {
   finish(graph, job.node, std::move(conv), permuted(job.y, to_last(job.y.size())));
 }
 
-bool fuse_one(Graph& graph, PassReport& report, NodeId id) {
+bool fuse_convolution(Graph& graph, PassReport& report, NodeId id) {
   const Node node = graph.node(id);
   if (!node.is("Conv")) return false;
   const auto miss = [&](const char* why) {
-    report.missed(kPass, id, "Conv '" + node.name + "' stays general: " + why);
+    report.missed(id, "Conv '" + node.name + "' stays general: " + why);
     return false;
   };
   Job job{node,
@@ -266,7 +265,7 @@ bool fuse_one(Graph& graph, PassReport& report, NodeId id) {
     if (is_depthwise(job)) op = "Depthwise";
     to_conv(graph, job, op);
   }
-  report.fused(kPass, op, node.name, {node.name});
+  report.fused(op, node.name, {node.name});
   return true;
 }
 
@@ -275,7 +274,7 @@ bool fuse_pool(Graph& graph, PassReport& report, NodeId id) {
   const bool is_max = node.is("MaxPool");
   if (!is_max && !node.is("AveragePool")) return false;
   const auto miss = [&](const char* why) {
-    report.missed(kPass, id, node.op + " '" + node.name + "' stays general: " + why);
+    report.missed(id, node.op + " '" + node.name + "' stays general: " + why);
     return false;
   };
   const Shape x_shape = shape_of(graph, node.inputs[0]), y_shape = shape_of(graph, node.outputs[0]);
@@ -298,7 +297,7 @@ bool fuse_pool(Graph& graph, PassReport& report, NodeId id) {
                           {"pads", pads},
                           {"count_padding", node.int_or("count_include_pad", 0)}});
   finish(graph, node, std::move(pool), permuted(y_shape, to_last(y_shape.size())));
-  report.fused(kPass, "Pool", node.name, {node.name});
+  report.fused("Pool", node.name, {node.name});
   return true;
 }
 
@@ -306,7 +305,7 @@ bool fuse_pool(Graph& graph, PassReport& report, NodeId id) {
 
 bool fuse_conv(Graph& graph, PassReport& report) {
   return rewrite_to_rest(graph, [&](Graph& g, NodeId id) {
-    return fuse_one(g, report, id) || fuse_pool(g, report, id);
+    return fuse_convolution(g, report, id) || fuse_pool(g, report, id);
   });
 }
 

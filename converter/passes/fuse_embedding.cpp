@@ -6,8 +6,6 @@
 namespace heed::passes {
 namespace {
 
-constexpr const char* kPass = "fuse_embedding";
-
 bool fuse_gather(Graph& graph, PassReport& report, NodeId id) {
   const Node node = graph.node(id);
   if (!node.is("Gather") || node.int_or("axis", 0) != 0) return false;
@@ -15,7 +13,7 @@ bool fuse_gather(Graph& graph, PassReport& report, NodeId id) {
   if (floats_of(graph, table) == nullptr || shape_of(graph, table).size() != 2) return false;
   if (graph.constant(ids) != nullptr) return false;
   replace(graph, node.outputs[0], fused_node("Embedding", node.name, {table, ids}));
-  report.fused(kPass, "Embedding", node.name, {node.name});
+  report.fused("Embedding", node.name, {node.name});
   return true;
 }
 

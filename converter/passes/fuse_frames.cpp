@@ -13,7 +13,6 @@
 namespace heed::passes {
 namespace {
 
-constexpr const char* kPass = "fuse_frames";
 constexpr int64_t kSizeMin = 8;                   // taps and filters, as for a Conv over a signal
 constexpr int64_t kFramesMax = int64_t{1} << 22;  // elements of all frames
 
@@ -101,7 +100,7 @@ std::optional<Steps> steps_of(const std::vector<int64_t>& from, const Shape& sou
   return steps;
 }
 
-bool fuse_one(Graph& graph, PassReport& report, NodeId id) {
+bool fuse_gathered(Graph& graph, PassReport& report, NodeId id) {
   const Node node = graph.node(id);
   if (!node.is("Linear", kFusedDomain) || input_of(node, 3) != kNoValue) return false;
   const ConstantPtr weight = graph.value(node.inputs[1]).constant;
@@ -117,7 +116,7 @@ bool fuse_one(Graph& graph, PassReport& report, NodeId id) {
   }
   const auto steps = steps_of(origins(graph, *frames), source, taps);
   if (!steps) {
-    report.missed(kPass, id, "Linear '" + node.name + "' reads gathered rows that are no frames");
+    report.missed(id, "Linear '" + node.name + "' reads gathered rows that are no frames");
     return false;
   }
   const int64_t reach = (steps->frames - 1) * steps->hop + taps;
@@ -141,14 +140,14 @@ bool fuse_one(Graph& graph, PassReport& report, NodeId id) {
   for (const NodeId move : frames->moves) names.push_back(graph.node(move).name);
   const ValueId to = add_ints(graph, node.name + "/shape", y);
   replace(graph, node.outputs[0], onnx_node("Reshape", node.name + "/rows", {made, to}));
-  report.fused(kPass, "SignalLinear", node.name, std::move(names));
+  report.fused("SignalLinear", node.name, std::move(names));
   return true;
 }
 
 }  // namespace
 
 bool fuse_frames(Graph& graph, PassReport& report) {
-  return rewrite_to_rest(graph, [&](Graph& g, NodeId id) { return fuse_one(g, report, id); });
+  return rewrite_to_rest(graph, [&](Graph& g, NodeId id) { return fuse_gathered(g, report, id); });
 }
 
 }  // namespace heed::passes

@@ -10,8 +10,6 @@
 namespace heed::passes {
 namespace {
 
-constexpr const char* kPass = "fuse_linear";
-
 /// Weights [N,K] from a constant [K,N] (or [N,K] where already transposed).
 ValueId linear_weights(Graph& graph, ValueId constant, bool is_n_by_k, float factor,
                        const std::string& name) {
@@ -44,9 +42,8 @@ bool fuse_matmul(Graph& graph, PassReport& report, NodeId id) {
   const Shape x_shape = shape_of(graph, x);
   if (weights == nullptr || graph.constant(x) != nullptr || x_shape.empty()) return false;
   if (!is_matrix(weights)) {
-    report.missed(
-        kPass, id,
-        "MatMul '" + node.name + "' stays general: its weights are not one matrix for all batches");
+    report.missed(id, "MatMul '" + node.name +
+                          "' stays general: its weights are not one matrix for all batches");
     return false;
   }
   const ValueId matrix = linear_weights(graph, w, false, 1.0f, node.name);
@@ -60,7 +57,7 @@ bool fuse_matmul(Graph& graph, PassReport& report, NodeId id) {
     const ValueId target = add_ints(graph, node.name + "/shape", shape_of(graph, output));
     replace(graph, output, onnx_node("Reshape", node.name + "/out", {y, target}));
   }
-  report.fused(kPass, "Linear", node.name, {node.name});
+  report.fused("Linear", node.name, {node.name});
   return true;
 }
 
@@ -81,7 +78,7 @@ bool fuse_left_matmul(Graph& graph, PassReport& report, NodeId id) {
   const ValueId turned = emit_transpose(graph, x, perm, node.name + "/turned");
   const ValueId y = emit(graph, linear_node(node.name, {turned, matrix}), permuted(y_shape, perm));
   replace(graph, output, onnx_node("Transpose", node.name + "/out", {y}, {{"perm", perm}}));
-  report.fused(kPass, "Linear", node.name, {node.name});
+  report.fused("Linear", node.name, {node.name});
   return true;
 }
 
@@ -89,7 +86,7 @@ bool fuse_gemm(Graph& graph, PassReport& report, NodeId id) {
   const Node node = graph.node(id);
   if (!node.is("Gemm")) return false;
   const auto miss = [&](const char* why) {
-    report.missed(kPass, id, "Gemm '" + node.name + "' stays general: " + why);
+    report.missed(id, "Gemm '" + node.name + "' stays general: " + why);
     return false;
   };
   const ValueId x = node.inputs[0], w = node.inputs[1], c = input_of(node, 2);
@@ -124,7 +121,7 @@ bool fuse_gemm(Graph& graph, PassReport& report, NodeId id) {
     const ValueId y = emit(graph, std::move(linear), shape);
     replace(graph, node.outputs[0], onnx_node("Add", node.name + "/add", {y, added}));
   }
-  report.fused(kPass, "Linear", node.name, {node.name});
+  report.fused("Linear", node.name, {node.name});
   return true;
 }
 

@@ -9,8 +9,6 @@
 namespace heed::passes {
 namespace {
 
-constexpr const char* kPass = "fuse_norms";
-
 /// What a norm is over: the last dimension, or, as Keras has it where batch normalisation computes
 /// it, all dimensions but the last.
 enum class Along { rows, columns };
@@ -23,8 +21,8 @@ bool is_mean(const Graph& graph, const Node& node, Along along) {
   if (!axes || shape.size() < (along == Along::rows ? 1 : 2)) return false;
   for (size_t i = 0; i < shape.size(); ++i) {
     const bool wanted = (i + 1 == shape.size()) == (along == Along::rows);
-    const bool reduced = std::find(axes->begin(), axes->end(), static_cast<int64_t>(i)) !=
-                         axes->end();
+    const bool reduced =
+        std::find(axes->begin(), axes->end(), static_cast<int64_t>(i)) != axes->end();
     if (reduced != wanted && (shape[i] != 1 || i + 1 == shape.size())) return false;
   }
   return true;
@@ -159,8 +157,7 @@ bool fuse_decomposed(Graph& graph, PassReport& report, NodeId id) {
     x = deviation.base;
     if (dividend != x) {
       report.missed(
-          kPass, id,
-          node.op + " '" + node.name + "' is no norm: what it divides is not what it measured");
+          id, node.op + " '" + node.name + "' is no norm: what it divides is not what it measured");
       return false;
     }
   }
@@ -178,7 +175,7 @@ bool fuse_decomposed(Graph& graph, PassReport& report, NodeId id) {
           fused_node(
               "Norm", name, inputs,
               {{"kind", std::string(is_layer ? "layer" : "rms")}, {"epsilon", deviation.epsilon}}));
-  report.fused(kPass, "Norm", name, names);
+  report.fused("Norm", name, names);
   return true;
 }
 
@@ -223,8 +220,7 @@ std::optional<std::vector<float>> beta_of(const Graph& graph, ValueId value, Val
       node.is("Add") || node.is("Sub") ? constant_operand(graph, node) : std::nullopt;
   if (!operand) return std::nullopt;
   const bool is_one = graph.constant(operand->constant)->elements() == 1;
-  if (along == Along::rows && !is_one &&
-      shape_of(graph, node.outputs[0]) != shape_of(graph, x)) {
+  if (along == Along::rows && !is_one && shape_of(graph, node.outputs[0]) != shape_of(graph, x)) {
     return std::nullopt;
   }
   const bool subtracts = node.is("Sub");
@@ -244,8 +240,7 @@ bool fuse_folded(Graph& graph, PassReport& report, NodeId id) {
       const ValueId x = product->inputs[1 - j], by = product->inputs[j];
       auto factor = factor_of(graph, by);
       if (!factor || centred_from(graph, factor->deviation.base) != x ||
-          !meets(graph, by, x, Along::rows) ||
-          !meets(graph, node.inputs[1 - i], x, Along::rows) ||
+          !meets(graph, by, x, Along::rows) || !meets(graph, node.inputs[1 - i], x, Along::rows) ||
           shape_of(graph, node.outputs[0]) != shape_of(graph, x)) {
         continue;
       }
@@ -259,7 +254,7 @@ bool fuse_folded(Graph& graph, PassReport& report, NodeId id) {
       replace(graph, node.outputs[0],
               fused_node("Norm", node.name, {x, gamma, shift},
                          {{"kind", std::string("layer")}, {"epsilon", factor->deviation.epsilon}}));
-      report.fused(kPass, "Norm", node.name, names);
+      report.fused("Norm", node.name, names);
       return true;
     }
   }
@@ -307,7 +302,7 @@ bool fuse_columns(Graph& graph, PassReport& report, NodeId id) {
       const auto beta = beta_of(graph, node.inputs[1 - i], x, by, Along::columns);
       const auto is_zero = [](float b) { return b == 0.0f; };
       if (!beta || !std::all_of(beta->begin(), beta->end(), is_zero)) continue;
-      report.fused(kPass, "Norm", node.name, {product->name, node.name});
+      report.fused("Norm", node.name, {product->name, node.name});
       norm_over_columns(graph, node, x, factor->deviation.epsilon);
       return true;
     }
@@ -320,11 +315,11 @@ bool fuse_named(Graph& graph, PassReport& report, NodeId id) {
   const Node node = graph.node(id);
   const bool is_layer = node.is("LayerNormalization");
   if (!is_layer && !node.is("RMSNormalization") && !node.is("SimplifiedLayerNormalization") &&
-      !node.is("SimplifiedLayerNormalization", "com.microsoft")) {
+      !node.is("SimplifiedLayerNormalization", kMicrosoft)) {
     return false;
   }
   const auto miss = [&](const char* why) {
-    report.missed(kPass, id, node.op + " '" + node.name + "' stays general: " + why);
+    report.missed(id, node.op + " '" + node.name + "' stays general: " + why);
     return false;
   };
   for (size_t i = 1; i < node.outputs.size(); ++i) {
@@ -361,7 +356,7 @@ bool fuse_named(Graph& graph, PassReport& report, NodeId id) {
     const ValueId target = add_ints(graph, node.name + "/shape", shape);
     replace(graph, node.outputs[0], onnx_node("Reshape", node.name, {flat, target}));
   }
-  report.fused(kPass, "Norm", node.name, {node.name});
+  report.fused("Norm", node.name, {node.name});
   return true;
 }
 
@@ -369,8 +364,8 @@ bool fuse_named(Graph& graph, PassReport& report, NodeId id) {
 
 bool fuse_norms(Graph& graph, PassReport& report) {
   return rewrite_to_rest(graph, [&](Graph& g, NodeId id) {
-    return fuse_named(g, report, id) || fuse_folded(g, report, id) ||
-           fuse_columns(g, report, id) || fuse_decomposed(g, report, id);
+    return fuse_named(g, report, id) || fuse_folded(g, report, id) || fuse_columns(g, report, id) ||
+           fuse_decomposed(g, report, id);
   });
 }
 

@@ -8,8 +8,6 @@
 namespace heed::passes {
 namespace {
 
-constexpr const char* kPass = "fuse_residuals";
-
 bool takes_residual(const Node& node) {
   return !node.dead && node.domain == kFusedDomain &&
          (node.op == "Linear" || node.op == "FramesLinear" || node.op == "SignalLinear") &&
@@ -46,7 +44,7 @@ bool fuse_add(Graph& graph, PassReport& report, NodeId id) {
   graph.set_input(layer, 3, add.inputs[1 - operand]);
   graph.take_output(layer, 0, add.outputs[0]);
   graph.erase(id);
-  report.fused(kPass, graph.node(layer).op.c_str(), graph.node(layer).name, {add.name});
+  report.fused(graph.node(layer).op.c_str(), graph.node(layer).name, {add.name});
   return true;
 }
 

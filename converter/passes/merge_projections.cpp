@@ -11,7 +11,6 @@
 namespace heed::passes {
 namespace {
 
-constexpr const char* kPass = "merge_projections";
 constexpr size_t kOperands = 3;  // q, k, v
 constexpr const char* kColumns[kOperands] = {"q_column", "k_column", "v_column"};
 
@@ -116,7 +115,7 @@ bool merge_one(Graph& graph, PassReport& report, NodeId id) {
       column += shape_of(graph, graph.node(linear).inputs[1])[0];
       names.push_back(graph.node(linear).name);
     }
-    report.fused(kPass, "Linear", name, std::move(names));
+    report.fused("Linear", name, std::move(names));
     return true;
   }
   return false;

@@ -35,10 +35,11 @@ struct GeneralNode {
 /// What the passes did to one graph: the material of a dry run.
 class PassReport {
  public:
-  void fused(const char* pass, const char* op, const std::string& node,
-             std::vector<std::string> from);
+  /// What follows is the work of this pass.
+  void begin(const char* pass) { pass_ = pass; }
+  void fused(const char* op, const std::string& node, std::vector<std::string> from);
   /// Noted once for each pair of pass and node; the latest reason stands.
-  void missed(const char* pass, graph::NodeId node, std::string why);
+  void missed(graph::NodeId node, std::string why);
   /// Drops near misses whose nodes were fused after all, and lists what stayed general.
   void finish(const graph::Graph& graph);
 
@@ -51,6 +52,7 @@ class PassReport {
   std::string text() const;
 
  private:
+  const char* pass_ = "";
   std::vector<Fusion> fusions_;
   std::vector<NearMiss> near_misses_;
   std::vector<GeneralNode> general_;

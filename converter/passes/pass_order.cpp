@@ -73,6 +73,7 @@ std::span<const Pass> pass_order() { return kOrder; }
 
 void run_passes(Graph& graph, PassReport& report) {
   for (const Pass& pass : kOrder) {
+    report.begin(pass.name);
     if (pass.run(graph, report)) check(graph, pass.name);
   }
   graph.remove_dead();

@@ -8,19 +8,18 @@
 
 namespace heed::passes {
 
-void PassReport::fused(const char* pass, const char* op, const std::string& node,
-                       std::vector<std::string> from) {
-  fusions_.push_back({pass, op, node, std::move(from)});
+void PassReport::fused(const char* op, const std::string& node, std::vector<std::string> from) {
+  fusions_.push_back({pass_, op, node, std::move(from)});
 }
 
-void PassReport::missed(const char* pass, graph::NodeId node, std::string why) {
+void PassReport::missed(graph::NodeId node, std::string why) {
   for (NearMiss& miss : near_misses_) {
-    if (miss.node == node && miss.pass == pass) {
+    if (miss.node == node && miss.pass == pass_) {
       miss.why = std::move(why);
       return;
     }
   }
-  near_misses_.push_back({pass, node, std::move(why)});
+  near_misses_.push_back({pass_, node, std::move(why)});
 }
 
 void PassReport::finish(const graph::Graph& graph) {

@@ -30,8 +30,10 @@ using graph::ValueId;
 
 using graph::Attributes;
 
-// --- reading
-// ---------------------------------------------------------------------------------------
+/// The domain of ONNX Runtime's own ops.
+inline constexpr const char* kMicrosoft = "com.microsoft";
+
+// --- reading ---
 
 /// The shape of a value; one that matches nothing where it is unknown or the operand left out.
 const Shape& shape_of(const Graph& graph, ValueId value);

@@ -11,7 +11,7 @@ namespace heed::tflite {
 namespace {
 
 // Limits that no real model meets.
-constexpr flatbuffers::uoffset_t kDepthMax = 32;
+constexpr flatbuffers::uoffset_t kTableDepthMax = 32;
 constexpr flatbuffers::uoffset_t kTablesMax = 1u << 22;
 constexpr size_t kFlatMax = (size_t{1} << 31) - 1;  // what FlatBuffers can address
 constexpr uint32_t kVersion = 3;
@@ -50,7 +50,8 @@ TfliteFile::TfliteFile(std::string_view bytes) : bytes_(bytes) {
     std::memcpy(aligned_.data(), bytes.data(), size);
     at = reinterpret_cast<const char*>(aligned_.data());
   }
-  flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(at), size, kDepthMax, kTablesMax);
+  flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(at), size, kTableDepthMax,
+                                 kTablesMax);
   if (!tfl::VerifyModelBuffer(verifier)) {
     throw ConvertError("the model is cut short or damaged", "", "Export or copy the model again");
   }

@@ -19,7 +19,7 @@ using onnx::WireType;
 using tfl::TensorType;
 
 // Limits that no real model meets and that keep a hostile one from nesting or multiplying.
-constexpr int kDepthMax = 16;
+constexpr int kCallDepthMax = 16;
 constexpr size_t kOpsMax = 1u << 20;
 
 template <class Element>
@@ -241,7 +241,7 @@ std::vector<Operand> Importer::results_of(Scope& scope, const tfl::Operator& op,
     if (options == nullptr || options->decomposition_subgraph_index() <= 0) {
       throw ConvertError("it has no graph that says what it does");
     }
-    if (depth >= kDepthMax) throw ConvertError("graphs call each other too deeply");
+    if (depth >= kCallDepthMax) throw ConvertError("graphs call each other too deeply");
     const auto index = static_cast<size_t>(options->decomposition_subgraph_index());
     return write_graph(file_.subgraph(index), operands, depth + 1);
   }

@@ -58,9 +58,9 @@ void infer_attention(OpCall& call) {
   call.need(!call.has(4) && !call.has(5) && !call.has(6), "key-value caches are not supported");
   call.need(!call.wants(1) && !call.wants(2) && !call.wants(3),
             "only the first output is supported");
-  call.need(call.node.int_or("left_window_size", -1) < 0 &&
-                call.node.int_or("right_window_size", -1) < 0,
-            "sliding windows are not supported");
+  call.need(
+      call.node.int_or("left_window_size", -1) < 0 && call.node.int_or("right_window_size", -1) < 0,
+      "sliding windows are not supported");
   if (call.has(3)) {
     const Shape scores = {s.q.batch, s.q.heads, s.q.rows, s.k.rows};
     call.need(broadcast_shapes(call, call.shape(3), scores) == scores,
@@ -96,8 +96,7 @@ void evaluate_attention(OpCall& call) {
                      s.q.width,
                      s.v.width,
                      0};
-  task.scale =
-      call.node.float_or("scale", 1.0f / std::sqrt(static_cast<float>(s.q.width)));
+  task.scale = call.node.float_or("scale", 1.0f / std::sqrt(static_cast<float>(s.q.width)));
   std::vector<float> mask;
   if (call.has(3)) {
     mask = additive_mask(call, 3);
@@ -215,8 +214,8 @@ MergedWidths merged_widths(const OpCall& call) {
 Projected merged_sizes(const OpCall& call) {
   const MergedWidths w = merged_widths(call);
   const int64_t heads = call.node.int_or("num_heads", 1);
-  return {call.dim(0, 0), call.dim(0, 1), call.dim(0, 1), heads, w.q / heads, w.v / heads,
-          {}, {}, {}};
+  return {
+      call.dim(0, 0), call.dim(0, 1), call.dim(0, 1), heads, w.q / heads, w.v / heads, {}, {}, {}};
 }
 
 void infer_merged_attention(OpCall& call) {
@@ -235,8 +234,8 @@ void evaluate_merged_attention(OpCall& call) {
   int64_t column = 0;
   auto project = [&](int64_t width) {
     std::vector<float> y(static_cast<size_t>(rows * width));
-    multiply({call.f32(0).data(), k, call.f32(1).data() + column, all, y.data(), width, rows, k,
-              width});
+    multiply(
+        {call.f32(0).data(), k, call.f32(1).data() + column, all, y.data(), width, rows, k, width});
     for (int64_t i = 0; i < rows * width && call.has(2); ++i) {
       y[static_cast<size_t>(i)] += call.f32(2)[static_cast<size_t>(column + i % width)];
     }
@@ -400,7 +399,7 @@ void evaluate_onnx_rotary(OpCall& call) { evaluate_rotary(call, kOnnxRotary); }
 void infer_contrib_rotary(OpCall& call) { infer_rotary(call, kContribRotary); }
 void evaluate_contrib_rotary(OpCall& call) { evaluate_rotary(call, kContribRotary); }
 
-constexpr OpRule kRules[] = {
+constexpr OpRule kAttentionRules[] = {
     {"", "Attention", infer_attention, evaluate_attention},
     {"", "RotaryEmbedding", infer_onnx_rotary, evaluate_onnx_rotary},
     {"com.microsoft", "Attention", infer_merged_attention, evaluate_merged_attention},
@@ -410,6 +409,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> attention_rules() { return kRules; }
+std::span<const OpRule> attention_rules() { return kAttentionRules; }
 
 }  // namespace heed::graph

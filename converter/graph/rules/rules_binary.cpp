@@ -38,8 +38,7 @@ template <class F, class G>
 void arithmetic(OpCall& call, F on_floats, G on_integers) {
   const Shape &a = call.shape(0), &b = call.shape(1), &out = call.results[0].shape;
   if (call.in(0).dtype == DType::f32) {
-    broadcast_binary(call.f32(0).data(), a, call.f32(1).data(), b, out, call.y().data(),
-                     on_floats);
+    broadcast_binary(call.f32(0).data(), a, call.f32(1).data(), b, out, call.y().data(), on_floats);
   } else {
     broadcast_binary(call.i64(0).data(), a, call.i64(1).data(), b, out, call.yi().data(),
                      on_integers);
@@ -47,25 +46,31 @@ void arithmetic(OpCall& call, F on_floats, G on_integers) {
 }
 
 void evaluate_add(OpCall& call) {
-  arithmetic(call, [](float a, float b) { return a + b; }, wrapping_add);
+  arithmetic(
+      call, [](float a, float b) { return a + b; }, wrapping_add);
 }
 void evaluate_sub(OpCall& call) {
-  arithmetic(call, [](float a, float b) { return a - b; }, wrapping_subtract);
+  arithmetic(
+      call, [](float a, float b) { return a - b; }, wrapping_subtract);
 }
 void evaluate_mul(OpCall& call) {
-  arithmetic(call, [](float a, float b) { return a * b; }, wrapping_multiply);
+  arithmetic(
+      call, [](float a, float b) { return a * b; }, wrapping_multiply);
 }
 void evaluate_div(OpCall& call) {
-  arithmetic(call, [](float a, float b) { return a / b; }, safe_divide);
+  arithmetic(
+      call, [](float a, float b) { return a / b; }, safe_divide);
 }
 void evaluate_prelu(OpCall& call) {
-  arithmetic(call, [](float x, float slope) { return x < 0 ? slope * x : x; },
-             [](int64_t x, int64_t slope) { return x < 0 ? wrapping_multiply(slope, x) : x; });
+  arithmetic(
+      call, [](float x, float slope) { return x < 0 ? slope * x : x; },
+      [](int64_t x, int64_t slope) { return x < 0 ? wrapping_multiply(slope, x) : x; });
 }
 
 void evaluate_mod(OpCall& call) {
   if (call.node.int_or("fmod", 0) != 0) {  // the sign of the dividend
-    return arithmetic(call, [](float a, float b) { return std::fmod(a, b); }, safe_remainder);
+    return arithmetic(
+        call, [](float a, float b) { return std::fmod(a, b); }, safe_remainder);
   }
   arithmetic(  // the sign of the divisor
       call, [](float a, float b) { return a - b * std::floor(a / b); },
@@ -171,7 +176,8 @@ void variadic(OpCall& call, F on_floats, G on_integers) {
 }
 
 void evaluate_sum(OpCall& call) {
-  variadic(call, [](float a, float b) { return a + b; }, wrapping_add);
+  variadic(
+      call, [](float a, float b) { return a + b; }, wrapping_add);
 }
 
 void evaluate_mean(OpCall& call) {
@@ -181,13 +187,15 @@ void evaluate_mean(OpCall& call) {
 }
 
 void evaluate_max(OpCall& call) {  // a NaN wins, as in NumPy
-  variadic(call, [](float a, float b) { return std::isnan(a) || a > b ? a : b; },
-           [](int64_t a, int64_t b) { return std::max(a, b); });
+  variadic(
+      call, [](float a, float b) { return std::isnan(a) || a > b ? a : b; },
+      [](int64_t a, int64_t b) { return std::max(a, b); });
 }
 
 void evaluate_min(OpCall& call) {
-  variadic(call, [](float a, float b) { return std::isnan(a) || a < b ? a : b; },
-           [](int64_t a, int64_t b) { return std::min(a, b); });
+  variadic(
+      call, [](float a, float b) { return std::isnan(a) || a < b ? a : b; },
+      [](int64_t a, int64_t b) { return std::min(a, b); });
 }
 
 void infer_where(OpCall& call) {
@@ -220,7 +228,7 @@ void evaluate_where(OpCall& call) {
   }
 }
 
-constexpr OpRule kRules[] = {
+constexpr OpRule kBinaryRules[] = {
     {"", "Add", infer_arithmetic, evaluate_add},
     {"", "And", infer_logic, evaluate_and},
     {"", "Div", infer_arithmetic, evaluate_div},
@@ -245,6 +253,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> binary_rules() { return kRules; }
+std::span<const OpRule> binary_rules() { return kBinaryRules; }
 
 }  // namespace heed::graph

@@ -158,7 +158,7 @@ void evaluate_pool(OpCall& call) {
   }
 }
 
-constexpr OpRule kRules[] = {
+constexpr OpRule kChannelsLastRules[] = {
     {kFusedDomain, "Conv", infer_conv, evaluate_conv},
     {kFusedDomain, "PixelsLinear", infer_conv, evaluate_conv},
     {kFusedDomain, "Depthwise", infer_conv, evaluate_conv},
@@ -167,6 +167,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> channels_last_rules() { return kRules; }
+std::span<const OpRule> channels_last_rules() { return kChannelsLastRules; }
 
 }  // namespace heed::graph

@@ -121,7 +121,7 @@ void evaluate_embed_norm(OpCall& call) {
 }
 
 constexpr const char* kContrib = "com.microsoft";
-constexpr OpRule kRules[] = {
+constexpr OpRule kContribRules[] = {
     {kContrib, "BiasGelu", infer_biased, evaluate_bias_gelu},
     {kContrib, "EmbedLayerNormalization", infer_embed_norm, evaluate_embed_norm},
     {kContrib, "FastGelu", infer_biased, evaluate_fast_gelu},
@@ -133,6 +133,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> contrib_rules() { return kRules; }
+std::span<const OpRule> contrib_rules() { return kContribRules; }
 
 }  // namespace heed::graph

@@ -204,7 +204,7 @@ void evaluate_pool(OpCall& call, bool mean) {
 void evaluate_average_pool(OpCall& call) { evaluate_pool(call, true); }
 void evaluate_max_pool(OpCall& call) { evaluate_pool(call, false); }
 
-constexpr OpRule kRules[] = {
+constexpr OpRule kConvRules[] = {
     {"", "AveragePool", infer_pool, evaluate_average_pool},
     {"", "Conv", infer_conv, evaluate_conv},
     {"", "MaxPool", infer_pool, evaluate_max_pool},
@@ -212,6 +212,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> conv_rules() { return kRules; }
+std::span<const OpRule> conv_rules() { return kConvRules; }
 
 }  // namespace heed::graph

@@ -106,8 +106,8 @@ void evaluate_frames_linear(OpCall& call) {
   std::vector<float> padded(static_cast<size_t>((length + 2 * pad) * width), 0.0f);
   for (int64_t b = 0; b < batches; ++b) {
     std::copy_n(x.data() + b * length * width, length * width, padded.data() + pad * width);
-    multiply_weight(call, {padded.data(), hop * width, frames,
-                           call.y().data() + b * frames * out.back()});
+    multiply_weight(
+        call, {padded.data(), hop * width, frames, call.y().data() + b * frames * out.back()});
   }
   activate(call, call.y());
   add_residual(call, call.y());
@@ -225,8 +225,8 @@ void evaluate_norm(OpCall& call) {
   if (kind != "layer" && kind != "rms") call.fail("unknown kind '" + kind + "'");
   for (int64_t row = 0; row < rows_of(call.shape(0)); ++row) {
     normalize_row({call.f32(0).data() + row * width, call.f32(1).data(),
-                   call.has(2) ? call.f32(2).data() : nullptr, call.y().data() + row * width,
-                   width, call.node.float_or("epsilon", 1e-5f), kind == "layer"});
+                   call.has(2) ? call.f32(2).data() : nullptr, call.y().data() + row * width, width,
+                   call.node.float_or("epsilon", 1e-5f), kind == "layer"});
   }
 }
 
@@ -259,9 +259,9 @@ void infer_patches(OpCall& call) {
   call.need_rank(0, 4);
   const int64_t ph = call.node.int_or("patch_h", 0), pw = call.node.int_or("patch_w", 0);
   call.need(ph > 0 && pw > 0, "patches must have a size");
-  call.result(0, DType::f32,
-              {call.dim(0, 0), (call.dim(0, 2) / ph) * (call.dim(0, 3) / pw),
-               call.dim(0, 1) * ph * pw});
+  call.result(
+      0, DType::f32,
+      {call.dim(0, 0), (call.dim(0, 2) / ph) * (call.dim(0, 3) / pw), call.dim(0, 1) * ph * pw});
 }
 
 void evaluate_patches(OpCall& call) {
@@ -273,7 +273,7 @@ void evaluate_patches(OpCall& call) {
                call.y().data());
 }
 
-constexpr OpRule kRules[] = {
+constexpr OpRule kFusedRules[] = {
     {kFusedDomain, "Linear", infer_linear, evaluate_linear},
     {kFusedDomain, "FramesLinear", infer_frames_linear, evaluate_frames_linear},
     {kFusedDomain, "SignalLinear", infer_signal_linear, evaluate_signal_linear},
@@ -286,6 +286,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> fused_rules() { return kRules; }
+std::span<const OpRule> fused_rules() { return kFusedRules; }
 
 }  // namespace heed::graph

@@ -136,8 +136,8 @@ void infer_one_hot(OpCall& call) {
   call.need(call.known(1) && call.elements(1) == 1, "depth must be a constant scalar");
   call.need(call.elements(2) == 2, "values must be off and on");
   const Operand& depth = call.in(1);
-  const int64_t count = depth.dtype == DType::f32 ? static_cast<int64_t>(depth.value->f32[0])
-                                                  : depth.value->i64[0];
+  const int64_t count =
+      depth.dtype == DType::f32 ? static_cast<int64_t>(depth.value->f32[0]) : depth.value->i64[0];
   call.need(count > 0 && count < kElementsMax, "depth is out of range");
   Shape out = call.shape(0);
   const size_t axis = call.axis(call.node.int_or("axis", -1), call.rank(0) + 1);
@@ -171,11 +171,10 @@ void evaluate_one_hot(OpCall& call) {
 void infer_non_zero(OpCall& call) {
   if (!call.known(0)) call.fail("the output's shape depends on the model's input");
   const Constant& x = *call.in(0).value;
-  const int64_t count = x.dtype == DType::f32
-                            ? std::count_if(x.f32.begin(), x.f32.end(),
-                                            [](float v) { return v != 0.0f; })
-                            : std::count_if(x.i64.begin(), x.i64.end(),
-                                            [](int64_t v) { return v != 0; });
+  const int64_t count =
+      x.dtype == DType::f32
+          ? std::count_if(x.f32.begin(), x.f32.end(), [](float v) { return v != 0.0f; })
+          : std::count_if(x.i64.begin(), x.i64.end(), [](int64_t v) { return v != 0; });
   call.result(0, DType::i64, {call.rank(0), count});
 }
 
@@ -201,7 +200,7 @@ constexpr const char* kConditionUnknown =
     "branch";
 void infer_if(OpCall& call) { call.fail(kConditionUnknown); }
 
-constexpr OpRule kRules[] = {
+constexpr OpRule kGenerateRules[] = {
     {"", "Constant", infer_constant, evaluate_constant},
     {"", "ConstantOfShape", infer_constant_of_shape, evaluate_constant_of_shape},
     {"", "EyeLike", infer_eye_like, evaluate_eye_like, true},
@@ -215,6 +214,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> generate_rules() { return kRules; }
+std::span<const OpRule> generate_rules() { return kGenerateRules; }
 
 }  // namespace heed::graph

@@ -153,8 +153,7 @@ void join(const OpCall& call, std::vector<T> Constant::*elements, std::vector<T>
     const std::vector<T>& x = call.in(i).value->*elements;
     const int64_t block = call.shape(i)[axis] * whole.inner;
     for (int64_t o = 0; o < whole.outer; ++o) {
-      std::copy_n(x.data() + o * block, block,
-                  y.data() + o * whole.length * whole.inner + done);
+      std::copy_n(x.data() + o * block, block, y.data() + o * whole.length * whole.inner + done);
     }
     done += block;
   }
@@ -262,7 +261,7 @@ void evaluate_space_to_depth(OpCall& call) {
                call.y().data());
 }
 
-constexpr OpRule kRules[] = {
+constexpr OpRule kLayoutRules[] = {
     {"", "Concat", infer_concat, evaluate_concat},
     {"", "DepthToSpace", infer_depth_to_space, evaluate_depth_to_space},
     {"", "Expand", infer_expand, evaluate_expand},
@@ -277,6 +276,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> layout_rules() { return kRules; }
+std::span<const OpRule> layout_rules() { return kLayoutRules; }
 
 }  // namespace heed::graph

@@ -127,8 +127,8 @@ void evaluate_gemm(OpCall& call) {
     turned = transposed(a, s.k, s.m);
     a = turned.data();
   }
-  const Product p{a, s.k, call.f32(1).data(), s.b_transposed ? s.k : s.n, call.y().data(), s.n,
-                  s.m, s.k, s.n};
+  const Product p{
+      a, s.k, call.f32(1).data(), s.b_transposed ? s.k : s.n, call.y().data(), s.n, s.m, s.k, s.n};
   s.b_transposed ? multiply_transposed(p) : multiply(p);
   const float alpha = call.node.float_or("alpha", 1.0f), beta = call.node.float_or("beta", 1.0f);
   if (alpha != 1.0f) {
@@ -168,8 +168,7 @@ void add_operand(const OpCall& call, EinsumPlan& plan, size_t operand, const std
   const std::vector<int64_t> strides = row_strides(shape);
   for (size_t i = 0; i < term.size(); ++i) {
     EinsumLabel& label = plan.label(term[i]);
-    call.need(label.size == 1 || shape[i] == 1 || label.size == shape[i],
-              "a label has two sizes");
+    call.need(label.size == 1 || shape[i] == 1 || label.size == shape[i], "a label has two sizes");
     label.size = std::max(label.size, shape[i]);
     if (shape[i] == 0) label.size = 0;
     if (shape[i] != 1) label.stride[operand] += strides[i];
@@ -207,7 +206,7 @@ void evaluate_einsum(OpCall& call) {
   LabelGroup batch, rows, columns, summed;
   for (const EinsumLabel& label : plan.labels) {
     const size_t at = plan.output.find(label.name);
-    LabelGroup& group = at == std::string::npos         ? summed
+    LabelGroup& group = at == std::string::npos      ? summed
                         : label.in[0] && label.in[1] ? batch
                         : label.in[0]                ? rows
                                                      : columns;
@@ -250,7 +249,7 @@ void evaluate_einsum(OpCall& call) {
   });
 }
 
-constexpr OpRule kRules[] = {
+constexpr OpRule kMatmulRules[] = {
     {"", "Einsum", infer_einsum, evaluate_einsum},
     {"", "Gemm", infer_gemm, evaluate_gemm},
     {"", "MatMul", infer_matmul, evaluate_matmul},
@@ -259,6 +258,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> matmul_rules() { return kRules; }
+std::span<const OpRule> matmul_rules() { return kMatmulRules; }
 
 }  // namespace heed::graph

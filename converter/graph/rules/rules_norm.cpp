@@ -219,7 +219,7 @@ void evaluate_lp_norm(OpCall& call) {
   }
 }
 
-constexpr OpRule kRules[] = {
+constexpr OpRule kNormRules[] = {
     {"", "BatchNormalization", infer_channel_norm, evaluate_batch_norm},
     {"", "GroupNormalization", infer_group_norm, evaluate_group_norm},
     {"", "InstanceNormalization", infer_channel_norm, evaluate_instance_norm},
@@ -236,6 +236,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> norm_rules() { return kRules; }
+std::span<const OpRule> norm_rules() { return kNormRules; }
 
 }  // namespace heed::graph

@@ -62,12 +62,11 @@ void fold_dimensions(const OpCall& call, const std::vector<T>& x, std::vector<T>
     });
     return finish(state, count);
   };
-  walk<1>(kept, {kept_strides},
-          [&](int64_t first, int64_t n, const auto& at, const auto& steps) {
-            for (int64_t i = 0; i < n; ++i) {
-              y[static_cast<size_t>(first + i)] = static_cast<T>(fold(at[0] + i * steps[0]));
-            }
-          });
+  walk<1>(kept, {kept_strides}, [&](int64_t first, int64_t n, const auto& at, const auto& steps) {
+    for (int64_t i = 0; i < n; ++i) {
+      y[static_cast<size_t>(first + i)] = static_cast<T>(fold(at[0] + i * steps[0]));
+    }
+  });
 }
 
 template <class Step, class Finish>
@@ -94,7 +93,8 @@ void evaluate_mean(OpCall& call) {
 
 void evaluate_prod(OpCall& call) {
   if (call.in(0).dtype == DType::f32) {
-    return reduce_floats(call, 1, [](double s, double x) { return s * x; }, keep_state);
+    return reduce_floats(
+        call, 1, [](double s, double x) { return s * x; }, keep_state);
   }
   fold_dimensions<int64_t>(call, call.i64(0), call.yi(), int64_t{1}, wrapping_multiply,
                            [](int64_t state, int64_t) { return state; });
@@ -104,8 +104,8 @@ template <class Better>
 void evaluate_extreme(OpCall& call, double start, int64_t start_integer, Better better) {
   if (call.in(0).dtype == DType::f32) {
     return reduce_floats(
-        call, start,
-        [=](double s, double x) { return std::isnan(x) || better(x, s) ? x : s; }, keep_state);
+        call, start, [=](double s, double x) { return std::isnan(x) || better(x, s) ? x : s; },
+        keep_state);
   }
   fold_dimensions<int64_t>(
       call, call.i64(0), call.yi(), start_integer,
@@ -124,16 +124,19 @@ void evaluate_min(OpCall& call) {
 }
 
 void evaluate_l1(OpCall& call) {
-  reduce_floats(call, 0, [](double s, double x) { return s + std::abs(x); }, keep_state);
+  reduce_floats(
+      call, 0, [](double s, double x) { return s + std::abs(x); }, keep_state);
 }
 
 void evaluate_sum_square(OpCall& call) {
-  reduce_floats(call, 0, [](double s, double x) { return s + x * x; }, keep_state);
+  reduce_floats(
+      call, 0, [](double s, double x) { return s + x * x; }, keep_state);
 }
 
 void evaluate_l2(OpCall& call) {
-  reduce_floats(call, 0, [](double s, double x) { return s + x * x; },
-                [](double s, int64_t) { return std::sqrt(s); });
+  reduce_floats(
+      call, 0, [](double s, double x) { return s + x * x; },
+      [](double s, int64_t) { return std::sqrt(s); });
 }
 
 void evaluate_log_sum(OpCall& call) {
@@ -254,7 +257,7 @@ void evaluate_global_pool(OpCall& call, bool mean) {
 void evaluate_global_average(OpCall& call) { evaluate_global_pool(call, true); }
 void evaluate_global_max(OpCall& call) { evaluate_global_pool(call, false); }
 
-constexpr OpRule kRules[] = {
+constexpr OpRule kReduceRules[] = {
     {"", "ArgMax", infer_arg, evaluate_arg_max},
     {"", "ArgMin", infer_arg, evaluate_arg_min},
     {"", "CumSum", infer_cumsum, evaluate_cumsum},
@@ -274,6 +277,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> reduce_rules() { return kRules; }
+std::span<const OpRule> reduce_rules() { return kReduceRules; }
 
 }  // namespace heed::graph

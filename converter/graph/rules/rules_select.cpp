@@ -128,8 +128,8 @@ void evaluate_gather_elements(OpCall& call) {
     walk<1>(call.shape(1), {others},
             [&](int64_t first, int64_t count, const auto& at, const auto& steps) {
               for (int64_t i = 0; i < count; ++i) {
-                const int64_t id = checked_index(
-                    call, call.i64(1)[static_cast<size_t>(first + i)], call.dim(0, axis));
+                const int64_t id = checked_index(call, call.i64(1)[static_cast<size_t>(first + i)],
+                                                 call.dim(0, axis));
                 y[static_cast<size_t>(first + i)] =
                     x[static_cast<size_t>(at[0] + i * steps[0] + id * strides[axis])];
               }
@@ -180,8 +180,8 @@ void infer_gather_nd(OpCall& call) {
   const IndexTuples tuples = index_tuples(call);
   Shape out(call.shape(1).begin(), call.shape(1).end() - 1);
   const Shape& data = call.shape(0);
-  out.insert(out.end(),
-             data.begin() + static_cast<ptrdiff_t>(tuples.batch_dims) + tuples.length, data.end());
+  out.insert(out.end(), data.begin() + static_cast<ptrdiff_t>(tuples.batch_dims) + tuples.length,
+             data.end());
   call.result(0, call.in(0).dtype, out);
 }
 
@@ -318,9 +318,8 @@ void evaluate_tile(OpCall& call) {  // y [r0, d0, r1, d1, ..] read from x, the r
     dims.insert(dims.end(), {call.i64(1)[i], call.shape(0)[i]});
     strides.insert(strides.end(), {0, own[i]});
   }
-  on_elements(call, [&](const auto& x, auto& y) {
-    copy_strided(x.data(), dims, strides, y.data());
-  });
+  on_elements(call,
+              [&](const auto& x, auto& y) { copy_strided(x.data(), dims, strides, y.data()); });
 }
 
 void infer_trilu(OpCall& call) {
@@ -344,7 +343,7 @@ void evaluate_trilu(OpCall& call) {
   });
 }
 
-constexpr OpRule kRules[] = {
+constexpr OpRule kSelectRules[] = {
     {"", "Gather", infer_gather, evaluate_gather},
     {"", "GatherElements", infer_gather_elements, evaluate_gather_elements},
     {"", "GatherND", infer_gather_nd, evaluate_gather_nd},
@@ -357,6 +356,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> select_rules() { return kRules; }
+std::span<const OpRule> select_rules() { return kSelectRules; }
 
 }  // namespace heed::graph

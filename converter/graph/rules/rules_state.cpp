@@ -98,7 +98,7 @@ void evaluate_rope(OpCall& call) {
   }
 }
 
-constexpr OpRule kRules[] = {
+constexpr OpRule kStateRules[] = {
     {kFusedDomain, "State", infer_state, evaluate_state, false, true},
     {kFusedDomain, "CacheAppend", infer_append, evaluate_append, false, true},
     {kFusedDomain, "Rope", infer_rope, evaluate_rope},
@@ -106,6 +106,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> state_rules() { return kRules; }
+std::span<const OpRule> state_rules() { return kStateRules; }
 
 }  // namespace heed::graph

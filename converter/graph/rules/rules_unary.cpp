@@ -64,24 +64,28 @@ float floor_of(float x) { return std::floor(x); }
 float ceil_of(float x) { return std::ceil(x); }
 
 void evaluate_abs(OpCall& call) {
-  each_number(call, [](float x) { return std::abs(x); },
-              [](int64_t x) { return x < 0 ? wrapping_subtract(0, x) : x; });
+  each_number(
+      call, [](float x) { return std::abs(x); },
+      [](int64_t x) { return x < 0 ? wrapping_subtract(0, x) : x; });
 }
 
 void evaluate_neg(OpCall& call) {
-  each_number(call, [](float x) { return -x; },
-              [](int64_t x) { return wrapping_subtract(0, x); });
+  each_number(
+      call, [](float x) { return -x; }, [](int64_t x) { return wrapping_subtract(0, x); });
 }
 
 void evaluate_sign(OpCall& call) {
-  each_number(call,
-              [](float x) { return x > 0 ? 1.0f : x < 0 ? -1.0f : x; },
-              [](int64_t x) { return static_cast<int64_t>((x > 0) - (x < 0)); });
+  each_number(
+      call, [](float x) { return x > 0   ? 1.0f
+                                 : x < 0 ? -1.0f
+                                         : x; },
+      [](int64_t x) { return static_cast<int64_t>((x > 0) - (x < 0)); });
 }
 
 void evaluate_relu(OpCall& call) {
-  each_number(call, [](float x) { return x < 0 ? 0.0f : x; },
-              [](int64_t x) { return std::max<int64_t>(x, 0); });
+  each_number(
+      call, [](float x) { return x < 0 ? 0.0f : x; },
+      [](int64_t x) { return std::max<int64_t>(x, 0); });
 }
 
 void evaluate_leaky_relu(OpCall& call) {
@@ -172,9 +176,18 @@ constexpr int64_t kFloat = 1, kUint8 = 2, kInt8 = 3, kUint16 = 4, kInt16 = 5, kI
 
 void infer_cast(OpCall& call) {
   switch (const int64_t to = call.node.int_or("to", 0)) {
-    case kFloat: case kFloat16: case kDouble: case kBfloat16:
+    case kFloat:
+    case kFloat16:
+    case kDouble:
+    case kBfloat16:
       return call.result(0, DType::f32, call.shape(0));
-    case kUint8: case kInt8: case kUint16: case kInt16: case kInt32: case kInt64: case kUint32:
+    case kUint8:
+    case kInt8:
+    case kUint16:
+    case kInt16:
+    case kInt32:
+    case kInt64:
+    case kUint32:
     case kUint64:
       return call.result(0, DType::i64, call.shape(0));
     case kBool:
@@ -244,7 +257,7 @@ void evaluate_dropout(OpCall& call) {
   if (call.results.size() > 1) std::fill(call.yi(1).begin(), call.yi(1).end(), 1);
 }
 
-constexpr OpRule kRules[] = {
+constexpr OpRule kUnaryRules[] = {
     {"", "Abs", infer_same, evaluate_abs},
     {"", "Atan", infer_float, each<atan_of>},
     {"", "Cast", infer_cast, evaluate_cast},
@@ -286,6 +299,6 @@ constexpr OpRule kRules[] = {
 
 }  // namespace
 
-std::span<const OpRule> unary_rules() { return kRules; }
+std::span<const OpRule> unary_rules() { return kUnaryRules; }
 
 }  // namespace heed::graph
