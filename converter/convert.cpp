@@ -21,7 +21,7 @@
 #include "converter/write/sha256.h"
 #include "converter/write/write_model.h"
 #include "engine/heed.hpp"
-#include "engine/plan.h"
+#include "converter/plan/plan.h"
 #include "engine/verify.h"
 
 namespace heed {

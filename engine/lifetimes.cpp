@@ -1,9 +1,8 @@
-// When each tensor must keep its bytes: the one rule that planner and verifier share.
+#include "engine/lifetimes.h"
 
 #include <algorithm>
 
 #include "engine/operands.h"
-#include "engine/plan.h"
 
 namespace heed {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <new>
 
-#include "engine/plan.h"
+#include "engine/lifetimes.h"
 #include "engine/verify.h"
 
 namespace heed {

@@ -32,7 +32,8 @@ set(HEED_FLAGS_aarch64_i8mm -march=armv8.2-a+dotprod+i8mm)
 set(HEED_FLAGS_armv7_neon -mfpu=neon-vfpv4)
 
 # heed_isa_sources(<out variable> <file>...): drops the files of other architectures, gives the
-# rest their flags.
+# rest their flags. What is worth a vector is one already: what the compiler would add to it costs
+# size and gains nothing.
 function(heed_isa_sources out)
   set(kept)
   foreach(file ${ARGN})
@@ -42,7 +43,8 @@ function(heed_isa_sources out)
       if(NOT isa IN_LIST HEED_ISA_${HEED_ARCH})
         continue()
       endif()
-      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${HEED_FLAGS_${HEED_ARCH}_${isa}}")
+      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS
+                                  "${HEED_FLAGS_${HEED_ARCH}_${isa}};-fno-tree-vectorize")
     endif()
     list(APPEND kept ${file})
   endforeach()

@@ -8,9 +8,6 @@ extern const LinearKernel kLinearAvx512vnni;
 #if HEED_HAVE_AVXVNNI
 extern const LinearKernel kLinearAvxvnni;
 #endif
-#if HEED_HAVE_AVX512
-extern const LinearKernel kLinearAvx512;
-#endif
 #if HEED_HAVE_AVX2
 extern const LinearKernel kLinearAvx2;
 #endif
@@ -33,9 +30,6 @@ const LinearKernel* const kKernels[] = {
 #endif
 #if HEED_HAVE_AVXVNNI
     &kLinearAvxvnni,
-#endif
-#if HEED_HAVE_AVX512
-    &kLinearAvx512,
 #endif
 #if HEED_HAVE_AVX2
     &kLinearAvx2,

@@ -16,7 +16,7 @@
 #include "converter/quantize/precision.h"
 #include "converter/write/write_model.h"
 #include "engine/heed.hpp"
-#include "engine/plan.h"
+#include "converter/plan/plan.h"
 #include "engine/verify.h"
 
 namespace heed::test {

@@ -5,7 +5,7 @@
 #include <iterator>
 #include <limits>
 
-#include "engine/plan.h"
+#include "converter/plan/plan.h"
 #include "engine/verify.h"
 #include "tests/support/table_scalars.h"
 

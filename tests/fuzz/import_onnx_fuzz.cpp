@@ -8,7 +8,7 @@
 #include "converter/passes/pass.h"
 #include "converter/write/write_model.h"
 #include "engine/heed.hpp"
-#include "engine/plan.h"
+#include "converter/plan/plan.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/wire_mutator.h"
 #include "tests/support/onnx_builder.h"

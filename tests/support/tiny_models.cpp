@@ -3,7 +3,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "engine/plan.h"
+#include "converter/plan/plan.h"
 #include "ops/linear/linear.h"
 
 namespace heed::test {

@@ -23,7 +23,6 @@ import sys
 WIDEST = {
     "linear_avx2": ("vpmaddwd", 24),
     "linear_avxvnni": ("vpdpbusd", 24),
-    "linear_avx512": ("vpmaddwd", 48),
     "linear_avx512vnni": ("vpdpbusd", 48),
     "linear_neon": ("mlal", 16),
     "linear_dotprod": ("sdot", 96),

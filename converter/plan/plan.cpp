@@ -1,4 +1,4 @@
-#include "engine/plan.h"
+#include "converter/plan/plan.h"
 
 #include <algorithm>
 #include <numeric>
