@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "models/image/lettering.h"
+
 namespace heed {
 
 // The bits of the index, three at a time, become the highest bits of red, green and blue.
@@ -16,13 +18,7 @@ Color class_color(uint8_t index) {
 Image draw_boxes(Image picture, const std::vector<heed_box>& boxes) {
   const int32_t thick = std::max(1, std::max(picture.width, picture.height) / 250);
   const auto paint = [&](int32_t x0, int32_t y0, int32_t x1, int32_t y1, Color color) {
-    for (int32_t y = std::max(0, y0); y < std::min(picture.height, y1); ++y)
-      for (int32_t x = std::max(0, x0); x < std::min(picture.width, x1); ++x)
-        std::copy_n(
-            color.begin(), static_cast<size_t>(picture.channels),
-            picture.pixels.data() + (static_cast<size_t>(y) * static_cast<size_t>(picture.width) +
-                                     static_cast<size_t>(x)) *
-                                        static_cast<size_t>(picture.channels));
+    fill_rectangle(&picture, x0, y0, x1, y1, color);
   };
   for (auto box = boxes.rbegin(); box != boxes.rend(); ++box) {
     const Color color = class_color(static_cast<uint8_t>(box->index % 255 + 1));

@@ -1,12 +1,10 @@
 #include "platforms/cli/attention_drawing.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "models/image/attention_picture.h"
 #include "models/image/resize.h"
+#include "ops/isa.h"
 #include "platforms/cli/commands.h"
-#include "platforms/cli/open_model.h"
 
 namespace heed::cli {
 namespace {
@@ -14,77 +12,92 @@ namespace {
 constexpr int32_t kPictureSideMin = 448;  // small model inputs are enlarged to be looked at
 constexpr int32_t kSoundWidth = 784, kSoundHeight = 320;
 
-// Rows of a grid of `cells` square cells over the picture; 0 when there is no such grid.
-int32_t grid_rows(const Image& picture, int32_t cells) {
-  for (int32_t rows = 1; rows <= cells; ++rows)
-    if (cells % rows == 0 &&
-        int64_t{cells / rows} * picture.height == int64_t{rows} * picture.width)
-      return rows;
-  return 0;
+/// The weights that are drawn, and the words for whose they are.
+struct Drawn {
+  std::vector<float> weights;  // of the grid's cells
+  std::string text;
+};
+
+/// `found`: as indices of the layer's queries; empty: no object was found, or none is looked for.
+Drawn drawn(const AttentionMap& map, const TokenGrid& grid, const std::vector<int32_t>& found) {
+  const AttentionChoice& choice = map.choice();
+  const bool token = grid.before > 0 && map.attention().queries == map.attention().keys;
+  if (choice.of == AttentionChoice::Of::class_token && !token)
+    throw CommandError("--attention-of cls: the model has no class token");
+  std::vector<int32_t> queries;
+  std::string whose = "all queries";
+  if (choice.query >= 0) {
+    queries = {choice.query};
+    whose = "query " + std::to_string(choice.query);
+  } else if (!found.empty() && choice.of != AttentionChoice::Of::class_token) {
+    queries = found;
+    whose = found.size() == 1 ? "the box that was found"
+                              : "the " + std::to_string(found.size()) + " boxes that were found";
+  } else if (token) {
+    queries = {0};
+    whose = "class token";
+  }
+  std::vector<float> weights = map.weights(queries);
+  weights.erase(weights.begin(), weights.begin() + grid.before);
+  weights.resize(static_cast<size_t>(grid.rows) * static_cast<size_t>(grid.columns));
+  return {std::move(weights), whose + ", " + map.text()};
 }
 
 }  // namespace
 
-void AttentionMap::tap(const Model& model, heed_session* session, const std::string& entry_point,
-                       const AttentionChoice& choice) {
-  choice_ = choice;
-  const Entry entry = find_entry(model, entry_point);
-  if (entry.info.attentions == 0)
-    throw CommandError("--attention: the model has no attention layer");
-  const int32_t layer = choice.layer < 0 ? entry.info.attentions - 1 : choice.layer;
-  if (heed_model_attention(model.get(), entry.info.name, layer, &attention_) != HEED_OK)
-    throw CommandError("--attention-layer: the model has layers 0 to " +
-                       std::to_string(entry.info.attentions - 1));
-  if (choice.head >= attention_.heads)
-    throw CommandError("--attention-head: the layer has heads 0 to " +
-                       std::to_string(attention_.heads - 1));
-  if (choice.query >= attention_.queries)
-    throw CommandError("--attention-query: the layer has queries 0 to " +
-                       std::to_string(attention_.queries - 1));
-  map_.resize(static_cast<size_t>(choice.head < 0 ? attention_.heads : 1) *
-              static_cast<size_t>(attention_.batch) * static_cast<size_t>(attention_.queries) *
-              static_cast<size_t>(attention_.keys));
-  Diagnostic diagnostic;
-  if (heed_attention_tap(session, entry.info.name, attention_.op, choice.head, map_.data(),
-                         map_.size() * sizeof(float), &diagnostic) != HEED_OK)
-    throw CommandError("--attention: " + diagnostic.text());
+AttentionChoice attention_choice(const std::string& of, int32_t query) {
+  AttentionChoice choice;
+  if (!of.empty() && !read_attention_choice(of, &choice))
+    throw CommandError("--attention-of: '" + of + "' is none of cls, rollout, LAYER, LAYER,HEAD");
+  choice.query = query;
+  return choice;
 }
 
-std::vector<float> AttentionMap::weights(bool class_token) const {
-  const size_t keys = static_cast<size_t>(attention_.keys);
-  const size_t queries = static_cast<size_t>(attention_.queries);
-  const size_t heads = choice_.head < 0 ? static_cast<size_t>(attention_.heads) : 1;
-  size_t first = 0, last = queries;
-  if (choice_.query >= 0)
-    first = static_cast<size_t>(choice_.query), last = first + 1;
-  else if (class_token)
-    last = 1;
-  std::vector<float> mean(keys, 0.0f);
-  for (size_t h = 0; h < heads; ++h)
-    for (size_t q = first; q < last; ++q)
-      for (size_t k = 0; k < keys; ++k) mean[k] += map_[(h * queries + q) * keys + k];
-  for (float& value : mean) value /= static_cast<float>(heads * (last - first));
-  if (class_token) mean.erase(mean.begin());
-  return mean;
-}
-
-Image picture_attention(const Image& picture, const AttentionMap& map) {
-  const int32_t keys = map.attention().keys;
-  const bool class_token = keys > 1 && grid_rows(picture, keys - 1) != 0;
-  const int32_t cells = class_token ? keys - 1 : keys;
-  const int32_t rows = std::max(1, grid_rows(picture, cells));
+Image picture_attention(const Image& picture, const AttentionMap& map,
+                        const std::vector<int32_t>& found, int32_t asked) {
+  const heed_attention& attention = map.attention();
+  const TokenGrid grid = picture_grid(attention.keys, picture.width, picture.height, asked);
+  if (grid.rows == 0)
+    throw CommandError("--attention: the " + std::to_string(attention.keys) + " tokens that '" +
+                       attention.name +
+                       "' looks at make no grid over the picture; choose another layer with "
+                       "--attention-of LAYER");
+  // Queries that ask for objects: all of a decoder's, or the last of an encoder's tokens.
+  std::vector<int32_t> queries;
+  const int32_t cells = grid.before + grid.rows * grid.columns;
+  if (attention.queries == asked || attention.queries == cells + asked)
+    for (const int32_t query : found) queries.push_back(attention.queries - asked + query);
+  const Drawn what = drawn(map, grid, queries);
   const int32_t zoom = std::max(1, (kPictureSideMin + picture.width - 1) / picture.width);
   const Image large = resized(picture, picture.width * zoom, picture.height * zoom);
-  return draw_attention(large, map.weights(class_token), rows, cells / rows);
+  return with_legend(draw_attention(large, what.weights, grid.rows, grid.columns),
+                     heat_range(what.weights), ", per patch", what.text);
 }
 
-Image sound_attention(const float* features, int32_t frames, int32_t feature_count,
-                      const AttentionMap& map) {
-  const int32_t keys = map.attention().keys;
-  const bool class_token = keys > 1 && frames % (keys - 1) == 0;
-  const Image rows = draw_features(features, frames, feature_count, 4);
-  return draw_attention(resized(rows, kSoundWidth, kSoundHeight), map.weights(class_token),
-                        1, class_token ? keys - 1 : keys);
+Image sound_attention(const AudioFrontendConfig& frontend, std::span<const float> samples,
+                      const std::vector<PlacedWord>& words, const AttentionMap& map) {
+  AudioFrontendConfig config = frontend;
+  if (config.kind == "pcm")
+    throw CommandError(
+        "--attention: the model takes the waveform itself, there is nothing to draw over");
+  config.kind = "log_mel";
+  config.normalize = "";
+  config.features_first = false;
+  AudioFrontend mel;
+  std::string error;
+  if (!mel.create(config, detect_isa(), &error)) throw CommandError("--attention: " + error);
+  const int32_t frames = mel.frames(), bands = mel.features();
+  std::vector<float> energies(static_cast<size_t>(frames) * static_cast<size_t>(bands));
+  mel.compute(samples.data(), samples.size(), energies.data());
+  const TokenGrid grid = sound_grid(map.attention().keys, frames);
+  const Drawn what = drawn(map, grid, {});
+  const Image rows =
+      resized(draw_features(energies.data(), frames, bands, 1), kSoundWidth, kSoundHeight);
+  const Image heat = draw_attention(rows, what.weights, 1, grid.columns);
+  const double length_s =
+      static_cast<double>(config.clip_samples) / static_cast<double>(config.sample_rate_hz);
+  return with_legend(with_words(heat, length_s, words), heat_range(what.weights),
+                     ", per step in time", what.text);
 }
 
 }  // namespace heed::cli

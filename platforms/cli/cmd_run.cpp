@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "models/audio/resample.h"
 #include "models/sound_classifier.h"
@@ -82,8 +83,33 @@ Json answers_json(const std::vector<heed_answer>& answers) {
 
 namespace {
 
+/// The picture of the window whose answer was surest, so far.
+struct SoundPicture {
+  const AttentionMap* map = nullptr;  // null: none is wanted
+  AudioFrontendConfig frontend;
+  float surest = -1;
+  Image image;
+
+  void look(std::span<const float> samples, const std::vector<heed_answer>& best) {
+    const float probability = best.empty() ? 0 : best[0].probability;
+    if (map == nullptr || probability <= surest) return;
+    surest = probability;
+    std::vector<PlacedWord> words;
+    if (!best.empty()) {
+      char text[128];
+      std::snprintf(text, sizeof text, "%.64s  %.1f %%",
+                    *best[0].label ? best[0].label : std::to_string(best[0].index).c_str(),
+                    100.0 * static_cast<double>(probability));
+      words.push_back({text, 0,
+                       static_cast<double>(frontend.clip_samples) /
+                           static_cast<double>(frontend.sample_rate_hz)});
+    }
+    image = sound_attention(frontend, samples, words, *map);
+  }
+};
+
 void run_sound(const RunArguments& arguments, SoundClassifier* spotter, const std::string& file,
-               const AttentionMap* map, bool answers_wanted) {
+               const AudioTask& audio, const AttentionMap* map, bool answers_wanted) {
   Sound sound;
   std::string error;
   if (!read_wav(file, &sound, &error)) throw CommandError(error);
@@ -92,6 +118,7 @@ void run_sound(const RunArguments& arguments, SoundClassifier* spotter, const st
   std::vector<float> probabilities(spotter->classes());
   const size_t windows = spotter->windows(sound.samples.size());
   Json object = {{"input", file}, {"windows", Json::array()}};
+  SoundPicture picture{map, audio.frontend, -1, {}};
   double spent_us = 0;
   for (size_t w = 0; w < windows; ++w) {
     const size_t at = w * spotter->hop_samples();
@@ -99,10 +126,13 @@ void run_sound(const RunArguments& arguments, SoundClassifier* spotter, const st
     if (!spotter->listen(sound.samples.data() + at, sound.samples.size() - at, &error))
       throw CommandError("'" + file + "': " + error);
     spent_us += now_us() - begin;
+    std::vector<heed_answer> best;
+    if (answers_wanted) {
+      spotter->probabilities(probabilities.data());
+      best = spotter->task().best(probabilities.data(), probabilities.size(), arguments.top);
+    }
+    picture.look(std::span(sound.samples).subspan(at), best);
     if (!answers_wanted) continue;
-    spotter->probabilities(probabilities.data());
-    const std::vector<heed_answer> best =
-        spotter->task().best(probabilities.data(), probabilities.size(), arguments.top);
     const double start_s = static_cast<double>(at) / spotter->sample_rate_hz();
     if (arguments.json)
       object["windows"].push_back({{"start_s", start_s}, {"answers", answers_json(best)}});
@@ -119,14 +149,7 @@ void run_sound(const RunArguments& arguments, SoundClassifier* spotter, const st
   else if (!answers_wanted)
     std::printf("%s: %.2f ms\n", file.c_str(), spent_us * 1e-3);
   if (map == nullptr) return;
-  if (spotter->frames() == 0)
-    throw CommandError(
-        "--attention: the model takes the waveform itself, there is nothing to draw over");
-  const int32_t frames = spotter->frames();
-  const Image image =
-      sound_attention(spotter->features().data(), frames,
-                      static_cast<int32_t>(spotter->features().size()) / frames, *map);
-  if (!write_png(beside(arguments, arguments.attention, file), image, &error))
+  if (!write_png(beside(arguments, arguments.attention, file), picture.image, &error))
     throw CommandError(error);
 }
 
@@ -218,10 +241,12 @@ void run_command(const RunArguments& arguments) {
     SoundClassifier spotter;
     if (!spotter.create(model.get(), options, arguments.run.entry_point, &error))
       throw CommandError(error);
-    if (draw)
-      map.tap(model, spotter.task().session(), spotter.task().entry_point(), arguments.choice);
+    if (draw &&
+        !map.tap(*model.get(), spotter.task().session(), spotter.task().entry_point().c_str(),
+                 attention_choice(arguments.attention_of, arguments.attention_query), &error))
+      throw CommandError("--attention: " + error);
     each_file(arguments, spotter.task().outputs(), [&](const std::string& file) {
-      run_sound(arguments, &spotter, file, draw ? &map : nullptr, model.info().labels > 0);
+      run_sound(arguments, &spotter, file, audio, draw ? &map : nullptr, model.info().labels > 0);
     });
   } else if (has_image_task(*model.get())) {
     run_pictures(arguments, model);
@@ -251,12 +276,11 @@ void add_run(CLI::App& program) {
                       "Least probability of a box (default: the model's own)");
   command->add_option("--attention", arguments->attention,
                       "Draw what the model attended to as a PNG");
-  command->add_option("--attention-layer", arguments->choice.layer,
-                      "Which attention layer (default: the last)");
-  command->add_option("--attention-head", arguments->choice.head,
-                      "Which head (default: the mean of all)");
-  command->add_option("--attention-query", arguments->choice.query,
-                      "Which query (default: the class token, or the mean of all)");
+  command->add_option("--attention-of", arguments->attention_of,
+                      "cls: the class token in the last layer; rollout: through all layers; "
+                      "LAYER or LAYER,HEAD: that one (default: the last layer)");
+  command->add_option("--attention-query", arguments->attention_query,
+                      "Which query (default: the class token, what found the boxes, or all)");
   command->add_option("--top", arguments->top, "How many answers to print")->capture_default_str();
   command->add_flag("--json", arguments->json, "Print one JSON object per input and line");
   CLI::Option* stream = command->add_flag(

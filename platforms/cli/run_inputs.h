@@ -20,9 +20,9 @@ struct RunArguments {
   std::vector<std::string> files, inputs;
   RunOptions run;
   TextArguments text;
-  std::string save, attention, output;
+  std::string save, attention, attention_of, output;
   float threshold = 0;
-  AttentionChoice choice;
+  int32_t attention_query = -1;
   size_t top = 5;
   bool json = false;
   bool stream = false;

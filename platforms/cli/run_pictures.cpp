@@ -81,8 +81,9 @@ void classify(const RunArguments& arguments, heed_image_classifier* classifier,
   }
 }
 
-void detect(const RunArguments& arguments, heed_detector* detector, const std::string& file,
-            const Image& image) {
+/// Gives the queries that found the boxes.
+std::vector<int32_t> detect(const RunArguments& arguments, heed_detector* detector,
+                            const std::string& file, const Image& image) {
   constexpr int32_t kBoxesMax = 1000;
   std::vector<heed_box> boxes(kBoxesMax);
   int32_t count = 0;
@@ -112,6 +113,9 @@ void detect(const RunArguments& arguments, heed_detector* detector, const std::s
     std::printf("  nothing found\n");
   if (!arguments.output.empty())
     write_picture(beside(arguments, arguments.output, file), draw_boxes(image, boxes));
+  std::vector<int32_t> found;
+  for (const heed_box& box : boxes) found.push_back(box.query);
+  return found;
 }
 
 void segment(const RunArguments& arguments, const Model& model, heed_segmenter* segmenter,
@@ -151,22 +155,37 @@ void segment(const RunArguments& arguments, const Model& model, heed_segmenter* 
                   draw_mask(mask, image.width, image.height));
 }
 
-/// Every file: read, looked at, its attention drawn where that was asked for.
+/// How many queries a detector has; 0 for other tasks.
+int32_t asked_of(const Model& model, heed_session* session, const Entry& entry) {
+  ObjectTask task;
+  heed_tensor boxes{};
+  if (object_task(*model.get(), &task, nullptr) != Status::ok ||
+      heed_session_output(session, entry.info.name, task.boxes_output, &boxes) != HEED_OK)
+    return 0;
+  return static_cast<int32_t>(boxes.bytes / (4 * sizeof(float)));
+}
+
+/// Every file: read, looked at, its attention drawn where that was asked for. `look` gives the
+/// queries of what was found.
 template <class T, class Look>
 void each_picture(const RunArguments& arguments, const Model& model, const PictureTask<T>& made,
                   const Entry& entry, Look look) {
   AttentionMap map;
-  if (!arguments.attention.empty()) map.tap(model, made.session, entry.info.name, arguments.choice);
+  std::string error;
+  if (!arguments.attention.empty() &&
+      !map.tap(*model.get(), made.session, entry.info.name,
+               attention_choice(arguments.attention_of, arguments.attention_query), &error))
+    throw CommandError("--attention: " + error);
+  const int32_t asked = asked_of(model, made.session, entry);
   each_file(arguments, session_outputs(made.session, entry), [&](const std::string& file) {
     Image image;
-    std::string error;
     if (!read_image(file, &image, &error)) throw CommandError(error);
-    look(made.task.get(), file, image);
+    const std::vector<int32_t> found = look(made.task.get(), file, image);
     if (arguments.attention.empty()) return;
     heed_picture seen;
     made.seen(made.task.get(), &seen);
     write_picture(beside(arguments, arguments.attention, file),
-                  picture_attention(copy_of(seen), map));
+                  picture_attention(copy_of(seen), map, found, asked));
   });
 }
 
@@ -185,7 +204,7 @@ void run_pictures(const RunArguments& arguments, const Model& model) {
         make(heed_detector_create, heed_detector_session, heed_detector_seen, model, options);
     each_picture(arguments, model, made, entry,
                  [&](heed_detector* task, const std::string& file, const Image& image) {
-                   detect(arguments, task, file, image);
+                   return detect(arguments, task, file, image);
                  });
   } else if (kind == "image_segmentation") {
     const auto made =
@@ -193,6 +212,7 @@ void run_pictures(const RunArguments& arguments, const Model& model) {
     each_picture(arguments, model, made, entry,
                  [&](heed_segmenter* task, const std::string& file, const Image& image) {
                    segment(arguments, model, task, file, image);
+                   return std::vector<int32_t>();
                  });
   } else {
     const auto made = make(heed_image_classifier_create, heed_image_classifier_session,
@@ -200,6 +220,7 @@ void run_pictures(const RunArguments& arguments, const Model& model) {
     each_picture(arguments, model, made, entry,
                  [&](heed_image_classifier* task, const std::string& file, const Image& image) {
                    classify(arguments, task, file, image);
+                   return std::vector<int32_t>();
                  });
   }
 }

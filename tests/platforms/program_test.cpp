@@ -11,6 +11,7 @@
 #include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "engine/verify.h"
@@ -161,6 +162,26 @@ TEST_CASE("the demo picture is read, and what was attended to is drawn") {
   INFO(outcome.err);
   REQUIRE(outcome.code == 0);
   CHECK(Json::parse(outcome.out)["answers"][0]["label"] == "8");
+  CHECK(slurp(png).substr(1, 3) == "PNG");
+  std::set<std::string> drawn = {slurp(png)};
+  const std::string draw = "run " + model + " " + kDemo + "digits.png --attention " + png;
+  for (const char* of : {"rollout", "0", "1,0", "1,1", "3 --attention-query 5"}) {
+    INFO(of);
+    REQUIRE(folder.heed(draw + " --attention-of " + of).code == 0);
+    CHECK(drawn.insert(slurp(png)).second);
+  }
+  check_fails(folder.heed(draw + " --attention-of 4"), {"layers 0 to 3"});
+  check_fails(folder.heed(draw + " --attention-of 1,9"), {"heads 0 to"});
+  check_fails(folder.heed(draw + " --attention-of eye"), {"rollout"});
+}
+
+TEST_CASE("the demo sound's attention is drawn over its spectrogram") {
+  const Folder folder;
+  const std::string model = folder.demo("keywords"), png = folder / "attention.png";
+  const Outcome outcome =
+      folder.heed("run " + model + " " + kDemo + "keywords.wav --attention " + png);
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
   CHECK(slurp(png).substr(1, 3) == "PNG");
 }
 
