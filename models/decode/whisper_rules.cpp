@@ -7,12 +7,12 @@
 namespace heed {
 namespace {
 
-constexpr float kNever = -std::numeric_limits<float>::infinity();
+constexpr float kRuledOut = -std::numeric_limits<float>::infinity();
 
 double log_sum_exp(const float* values, size_t count) {
-  float top = kNever;
+  float top = kRuledOut;
   for (size_t i = 0; i < count; ++i) top = std::max(top, values[i]);
-  if (top == kNever) return static_cast<double>(kNever);
+  if (top == kRuledOut) return static_cast<double>(kRuledOut);
   double sum = 0;
   for (size_t i = 0; i < count; ++i) sum += static_cast<double>(std::exp(values[i] - top));
   return static_cast<double>(top) + std::log(sum);
@@ -22,7 +22,7 @@ double log_sum_exp(const float* values, size_t count) {
 
 void log_softmax_in_place(float* logits, size_t count) {
   const float norm = static_cast<float>(log_sum_exp(logits, count));
-  if (norm == kNever) return;
+  if (norm == kRuledOut) return;
   for (size_t i = 0; i < count; ++i) logits[i] -= norm;
 }
 
@@ -48,21 +48,21 @@ void WhisperRules::create(const WhisperTokens& tokens, size_t vocabulary,
 void WhisperRules::keep_languages(float* logits) const {
   for (size_t i = 0; i < vocabulary_; ++i) {
     const int32_t language = static_cast<int32_t>(i) - tokens_.first_language;
-    if (language < 0 || language >= tokens_.languages) logits[i] = kNever;
+    if (language < 0 || language >= tokens_.languages) logits[i] = kRuledOut;
   }
 }
 
 void WhisperRules::apply(std::span<const int32_t> said, const Options& options,
                          float* logits) const {
-  for (const int32_t token : suppressed_) logits[token] = kNever;
+  for (const int32_t token : suppressed_) logits[token] = kRuledOut;
   if (said.empty())
-    for (const int32_t token : begin_suppressed_) logits[token] = kNever;
+    for (const int32_t token : begin_suppressed_) logits[token] = kRuledOut;
   if (tokens_.no_timestamps < 0) return;
-  logits[tokens_.no_timestamps] = kNever;
+  logits[tokens_.no_timestamps] = kRuledOut;
   if (options.timestamps)
     apply_timestamps(said, options, logits);
   else
-    std::fill(logits + tokens_.first_timestamp, logits + vocabulary_, kNever);
+    std::fill(logits + tokens_.first_timestamp, logits + vocabulary_, kRuledOut);
 }
 
 void WhisperRules::apply_timestamps(std::span<const int32_t> said, const Options& options,
@@ -70,7 +70,7 @@ void WhisperRules::apply_timestamps(std::span<const int32_t> said, const Options
   const int32_t first = tokens_.first_timestamp;
   const auto is_timestamp = [&](size_t back) { return said[said.size() - back] >= first; };
   const auto forbid = [&](int32_t from, int32_t to) {
-    if (from < to) std::fill(logits + from, logits + to, kNever);
+    if (from < to) std::fill(logits + from, logits + to, kRuledOut);
   };
   const int32_t end = static_cast<int32_t>(vocabulary_);
   // They come in pairs, an end and the next begin, except directly before the end.

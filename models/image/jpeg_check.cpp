@@ -9,7 +9,7 @@ constexpr uint8_t kHuffmanTables = 0xc4, kScan = 0xda, kQuantisers = 0xdb, kRest
                   kComment = 0xfe;
 constexpr int64_t kCodesMax = 256;
 
-struct Bytes {
+struct JpegBytes {
   const uint8_t* data;
   size_t size;
 
@@ -18,7 +18,7 @@ struct Bytes {
 };
 
 /// The tables of one segment, whose length stands at `at`, as stb_image walks them.
-bool tables_fit(const Bytes& bytes, size_t at) {
+bool tables_fit(const JpegBytes& bytes, size_t at) {
   int64_t left = bytes.length_at(at) - 2;
   at += 2;
   while (left > 0 && at < bytes.size) {
@@ -43,7 +43,7 @@ bool has_length(uint8_t marker) {
 }  // namespace
 
 bool jpeg_tables_fit(const uint8_t* data, size_t size) {
-  const Bytes bytes{data, size};
+  const JpegBytes bytes{data, size};
   if (bytes.at(0) != 0xff) return true;
   // Up to the first scan a segment is skipped whole, with whatever it holds. Behind it there are
   // coded bits, where a marker is a marker wherever it stands.

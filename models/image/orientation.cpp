@@ -10,12 +10,12 @@ namespace {
 constexpr uint32_t kOrientationTag = 0x0112, kShort = 3;
 
 /// A part of the file that is never left.
-struct Bytes {
+struct ExifBytes {
   const uint8_t* data;
   size_t size;
 
-  Bytes from(size_t offset) const {
-    return offset > size ? Bytes{data, 0} : Bytes{data + offset, size - offset};
+  ExifBytes from(size_t offset) const {
+    return offset > size ? ExifBytes{data, 0} : ExifBytes{data + offset, size - offset};
   }
   /// `count` bytes as a number; 0 where there are not so many.
   uint32_t number(size_t offset, size_t count, bool little) const {
@@ -31,13 +31,13 @@ struct Bytes {
 };
 
 // A TIFF header, then a directory of 12-byte entries.
-int32_t tiff_orientation(Bytes tiff) {
+int32_t tiff_orientation(ExifBytes tiff) {
   const bool little = tiff.begins("II*\0", 4);
   if (!little && !tiff.begins("MM\0*", 4)) return 1;
-  const Bytes directory = tiff.from(tiff.number(4, 4, little));
+  const ExifBytes directory = tiff.from(tiff.number(4, 4, little));
   const uint32_t entries = directory.number(0, 2, little);
   for (uint32_t i = 0; i < entries; ++i) {
-    const Bytes entry = directory.from(2 + size_t{i} * 12);
+    const ExifBytes entry = directory.from(2 + size_t{i} * 12);
     if (entry.size < 12) return 1;
     if (entry.number(0, 2, little) != kOrientationTag) continue;
     const uint32_t value = entry.number(2, 2, little) == kShort ? entry.number(8, 2, little) : 0;
@@ -47,9 +47,9 @@ int32_t tiff_orientation(Bytes tiff) {
 }
 
 // Segments until the pixels begin: FF, marker, length of what follows.
-int32_t jpeg_orientation(Bytes file) {
-  for (Bytes at = file.from(2); at.size >= 4 && at.data[0] == 0xff && at.data[1] != 0xda;) {
-    const Bytes body = at.from(4);
+int32_t jpeg_orientation(ExifBytes file) {
+  for (ExifBytes at = file.from(2); at.size >= 4 && at.data[0] == 0xff && at.data[1] != 0xda;) {
+    const ExifBytes body = at.from(4);
     if (at.data[1] == 0xe1 && body.begins("Exif\0\0", 6)) return tiff_orientation(body.from(6));
     at = at.from(2 + size_t{at.number(2, 2, false)});
   }
@@ -57,17 +57,18 @@ int32_t jpeg_orientation(Bytes file) {
 }
 
 // Chunks: length, name, content, checksum.
-int32_t png_orientation(Bytes file) {
-  for (Bytes at = file.from(8); at.size >= 12; at = at.from(12 + size_t{at.number(0, 4, false)}))
+int32_t png_orientation(ExifBytes file) {
+  for (ExifBytes at = file.from(8); at.size >= 12;
+       at = at.from(12 + size_t{at.number(0, 4, false)}))
     if (at.from(4).begins("eXIf", 4)) return tiff_orientation(at.from(8));
   return 1;
 }
 
 // Chunks: name, length, content padded to an even number of bytes.
-int32_t webp_orientation(Bytes file) {
-  for (Bytes at = file.from(12); at.size >= 8;) {
+int32_t webp_orientation(ExifBytes file) {
+  for (ExifBytes at = file.from(12); at.size >= 8;) {
     const size_t length = at.number(4, 4, true);
-    const Bytes body = at.from(8);
+    const ExifBytes body = at.from(8);
     if (at.begins("EXIF", 4))
       return tiff_orientation(body.begins("Exif\0\0", 6) ? body.from(6) : body);
     at = at.from(8 + length + length % 2);
@@ -78,7 +79,7 @@ int32_t webp_orientation(Bytes file) {
 }  // namespace
 
 int32_t exif_orientation(const uint8_t* bytes, size_t size) {
-  const Bytes file{bytes, size};
+  const ExifBytes file{bytes, size};
   if (file.begins("\xff\xd8", 2)) return jpeg_orientation(file);
   if (file.begins("\x89PNG", 4)) return png_orientation(file);
   if (file.begins("RIFF", 4)) return webp_orientation(file);
