@@ -28,7 +28,7 @@ constexpr LayerNames kDistilBert = {"transformer.layer.", "attention.q_lin",   "
                                     "ffn.lin1",           "ffn.lin2",          "output_layer_norm"};
 
 /// The numbers of config.json, under whichever names.
-struct Sizes {
+struct BertSizes {
   bool distil = false, roberta = false;
   int64_t first_position = 0;  // RoBERTa counts from behind the padding's
   int64_t width = 0, inner = 0, layers = 0, heads = 0, vocabulary = 0, positions = 0;
@@ -37,8 +37,8 @@ struct Sizes {
   LayerNames names = kBert;
 };
 
-Sizes read_sizes(const Settings& config) {
-  Sizes s;
+BertSizes read_bert_sizes(const Settings& config) {
+  BertSizes s;
   s.distil = config.text("model_type") == "distilbert";
   s.roberta = config.text("model_type") == "roberta";
   s.names = s.distil ? kDistilBert : kBert;
@@ -66,7 +66,7 @@ Sizes read_sizes(const Settings& config) {
 struct Bert {
   Recipe& recipe;
   Net& net;
-  Sizes sizes;
+  BertSizes sizes;
   std::string prefix;  // "", "bert.", ..
   int64_t length = 0;
   ValueId ids = kNoValue, mask = kNoValue, types = kNoValue;
@@ -209,7 +209,7 @@ void classify(Bert& b, ValueId x, const std::string& architecture) {
 }  // namespace
 
 void build_bert(Recipe& recipe) {
-  Bert b{recipe, recipe.entry(), read_sizes(recipe.config), "", 0};
+  Bert b{recipe, recipe.entry(), read_bert_sizes(recipe.config), "", 0};
   b.prefix = recipe.checkpoint.prefix_of("embeddings.word_embeddings.weight",
                                          {"", "bert.", "distilbert.", "roberta."});
   recipe.task = std::make_shared<fb::TaskT>();

@@ -73,6 +73,8 @@ void build_gpt2(Recipe& recipe);   // GPT-2 and DistilGPT-2
 void build_llama(Recipe& recipe);  // Llama, Mistral, Qwen2: decoders with caches
 void build_vit(Recipe& recipe);    // ViT, DeiT
 void build_whisper(Recipe& recipe);
+void build_detr(Recipe& recipe);
+void build_mobilevit(Recipe& recipe);
 void build_segformer(Recipe& recipe);
 void build_yolos(Recipe& recipe);
 

@@ -12,10 +12,12 @@ namespace {
 constexpr Family kFamilies[] = {
     {"bert", build_bert},
     {"deit", build_vit},
+    {"detr", build_detr},
     {"distilbert", build_bert},
     {"gpt2", build_gpt2},
     {"llama", build_llama},
     {"mistral", build_llama},
+    {"mobilevit", build_mobilevit},
     {"qwen2", build_llama},
     {"roberta", build_bert},
     {"segformer", build_segformer},

@@ -50,4 +50,15 @@ std::shared_ptr<fb::TaskT> image_task_of(Recipe& recipe, int64_t channels, int64
   return task;
 }
 
+std::shared_ptr<fb::TaskT> object_task_of(Recipe& recipe, int64_t channels, int64_t height,
+                                          int64_t width) {
+  std::shared_ptr<fb::TaskT> task = image_task_of(recipe, channels, height, width);
+  task->kind = "object_detection";
+  task->labels = recipe.config.numbered_texts("id2label");
+  task->objects = std::make_unique<fb::ObjectDetectionT>();
+  task->objects->scores_output = "logits";
+  task->objects->boxes_output = "pred_boxes";
+  return task;
+}
+
 }  // namespace heed::families

@@ -12,4 +12,9 @@ namespace heed::families {
 std::shared_ptr<fb::TaskT> image_task_of(Recipe& recipe, int64_t channels, int64_t height,
                                          int64_t width);
 
+/// The same for a detector: labels from config.json, scores of "logits" (the last class stands for
+/// nothing) and centred boxes of "pred_boxes".
+std::shared_ptr<fb::TaskT> object_task_of(Recipe& recipe, int64_t channels, int64_t height,
+                                          int64_t width);
+
 }  // namespace heed::families

@@ -7,9 +7,9 @@
 #include "converter/graph/convert_error.h"
 #include "converter/graph/fused_ops.h"
 #include "converter/graph/infer_shapes.h"
-#include "converter/graph/respell.h"
 #include "converter/graph/op_call.h"
 #include "converter/graph/print_graph.h"
+#include "converter/graph/respell.h"
 
 namespace heed::families {
 namespace {
@@ -157,6 +157,21 @@ ValueId Net::rms_norm(ValueId x, const std::string& prefix, double epsilon) {
   return op("Norm", {x, weight(prefix + ".weight", {size(x, -1)})},
             {{"kind", std::string("rms")}, {"epsilon", static_cast<float>(epsilon)}}, prefix,
             kFusedDomain);
+}
+
+ValueId Net::batch_norm(ValueId x, const std::string& prefix, double epsilon) {
+  std::vector<ValueId> inputs = {x};
+  for (const char* part : {".weight", ".bias", ".running_mean", ".running_var"})
+    inputs.push_back(weight(prefix + part, {size(x, 1)}));
+  return op("BatchNormalization", std::move(inputs), {{"epsilon", static_cast<float>(epsilon)}},
+            prefix);
+}
+
+ValueId Net::perceptron(ValueId x, const std::string& prefix, int64_t width) {
+  const ValueId last = weight(prefix + ".layers.2.weight", {-1, width});
+  x = linear(x, prefix + ".layers.0", width, "Relu");
+  x = linear(x, prefix + ".layers.1", width, "Relu");
+  return linear(x, prefix + ".layers.2", shape(last)[0]);
 }
 
 ValueId Net::embedding(ValueId ids, const std::string& prefix, int64_t rows, int64_t width) {

@@ -84,8 +84,12 @@ class Net {
                  const std::string& activation = "");
   ValueId layer_norm(ValueId x, const std::string& prefix, double epsilon);
   ValueId rms_norm(ValueId x, const std::string& prefix, double epsilon);
+  /// Of pictures [B,C,H,W], by the running mean and variance of training.
+  ValueId batch_norm(ValueId x, const std::string& prefix, double epsilon);
   /// Rows of the table "<prefix>.weight" [rows, width]; rows -1: any number.
   ValueId embedding(ValueId ids, const std::string& prefix, int64_t rows, int64_t width);
+  /// Two hidden layers of `width` with ReLU: "<prefix>.layers.0" to "2".
+  ValueId perceptron(ValueId x, const std::string& prefix, int64_t width);
   /// x [B,C,spatial..] -> [B,outputs,spatial'..], as in PyTorch.
   ValueId conv(ValueId x, const std::string& prefix, int64_t outputs,
                const std::vector<int64_t>& kernel, const ConvPlan& plan = {});

@@ -14,9 +14,10 @@
 namespace heed::families {
 namespace {
 
-constexpr double kNormEpsilon = 1e-5;  // the layer's own default: the config's is for nothing
-constexpr double kBatchNormEpsilon = 1e-5;
-constexpr int64_t kSideDefault = 512, kSideMax = 8192;
+constexpr double kSegformerNormEpsilon =
+    1e-5;  // the layer's own default: the config's is for nothing
+constexpr double kSegformerBatchEpsilon = 1e-5;
+constexpr int64_t kSegformerSide = 512, kSegformerSideMax = 8192;
 
 /// Rows [1, H*W, C] and the picture they make.
 struct Rows {
@@ -45,7 +46,8 @@ ValueId attention(Net& net, const std::string& name, const Stage& s, const Rows&
     plan.strides = {s.reduction, s.reduction};
     const ValueId small = net.conv(picture_of(net, x), name + "self.sr", s.channels,
                                    {s.reduction, s.reduction}, plan);
-    seen = net.layer_norm(rows_of(net, small).value, name + "self.layer_norm", kNormEpsilon);
+    seen =
+        net.layer_norm(rows_of(net, small).value, name + "self.layer_norm", kSegformerNormEpsilon);
   }
   const ValueId q = net.linear(x.value, name + "self.query", s.channels);
   const ValueId k = net.linear(seen, name + "self.key", s.channels);
@@ -75,16 +77,16 @@ ValueId stage(Net& net, const std::string& prefix, const std::string& index, con
   plan.pads = {s.patch / 2, s.patch / 2, s.patch / 2, s.patch / 2};
   const std::string patches = prefix + "patch_embeddings." + index;
   Rows x = rows_of(net, net.conv(picture, patches + ".proj", s.channels, {s.patch, s.patch}, plan));
-  x.value = net.layer_norm(x.value, patches + ".layer_norm", kNormEpsilon);
+  x.value = net.layer_norm(x.value, patches + ".layer_norm", kSegformerNormEpsilon);
   for (int64_t i = 0; i < depth; ++i) {
     const std::string name = prefix + "block." + index + "." + std::to_string(i) + ".";
     Rows normed = x;
-    normed.value = net.layer_norm(x.value, name + "layer_norm_1", kNormEpsilon);
+    normed.value = net.layer_norm(x.value, name + "layer_norm_1", kSegformerNormEpsilon);
     x.value = net.add(attention(net, name + "attention.", s, normed), x.value);
-    normed.value = net.layer_norm(x.value, name + "layer_norm_2", kNormEpsilon);
+    normed.value = net.layer_norm(x.value, name + "layer_norm_2", kSegformerNormEpsilon);
     x.value = net.add(mix(net, name + "mlp.", s, normed), x.value);
   }
-  x.value = net.layer_norm(x.value, prefix + "layer_norm." + index, kNormEpsilon);
+  x.value = net.layer_norm(x.value, prefix + "layer_norm." + index, kSegformerNormEpsilon);
   return picture_of(net, x);
 }
 
@@ -106,11 +108,7 @@ ValueId decode(Net& net, const std::vector<ValueId>& stages, int64_t width, int6
   ConvPlan plan;
   plan.bias = false;
   ValueId x = net.conv(net.concat(parts, 1), "decode_head.linear_fuse", width, {1, 1}, plan);
-  std::vector<ValueId> inputs = {x};
-  for (const char* part : {"weight", "bias", "running_mean", "running_var"})
-    inputs.push_back(net.weight(std::string("decode_head.batch_norm.") + part, {width}));
-  x = net.op("BatchNormalization", inputs, {{"epsilon", static_cast<float>(kBatchNormEpsilon)}},
-             "decode_head.batch_norm");
+  x = net.batch_norm(x, "decode_head.batch_norm", kSegformerBatchEpsilon);
   return net.conv(net.activation(x, "Relu"), "decode_head.classifier", labels, {1, 1});
 }
 
@@ -128,10 +126,10 @@ void build_segformer(Recipe& recipe) {
   const JsonTree* size = settings.find("size");
   const auto side = [&](const char* key) {
     if (size != nullptr && size->integer() != nullptr) return settings.size("size");
-    return size == nullptr ? kSideDefault : settings.within("size").size_or(key, kSideDefault);
+    return size == nullptr ? kSegformerSide : settings.within("size").size_or(key, kSegformerSide);
   };
-  const int64_t height = recipe.dim("height", side("height"), kSideMax, "pixel_values", 2);
-  const int64_t width = recipe.dim("width", side("width"), kSideMax, "pixel_values", 3);
+  const int64_t height = recipe.dim("height", side("height"), kSegformerSideMax, "pixel_values", 2);
+  const int64_t width = recipe.dim("width", side("width"), kSegformerSideMax, "pixel_values", 3);
   Net& net = recipe.entry();
   const std::string prefix =
       recipe.checkpoint.prefix_of("encoder.layer_norm.0.weight", {"segformer.", ""}) + "encoder.";

@@ -3,25 +3,11 @@
 
 #include <string>
 
-#include "engine/schema/model_generated.h"
 #include "models/families/family.h"
 #include "models/families/image_task.h"
 #include "models/families/vit_layers.h"
 
 namespace heed::families {
-namespace {
-
-/// Linear layers with ReLU between them.
-ValueId perceptron(Net& net, const std::string& name, int64_t width, ValueId x) {
-  const ValueId last = net.weight(name + ".layers.2.weight", {-1, width});
-  const int64_t outputs = net.shape(last)[0];
-  x = net.linear(x, name + ".layers.0", width, "Relu");
-  x = net.linear(x, name + ".layers.1", width, "Relu");
-  return net.linear(x, name + ".layers.2", outputs);
-}
-
-}  // namespace
-
 void build_yolos(Recipe& recipe) {
   const VitSizes s = read_vit_sizes(recipe.config);
   Net& net = recipe.entry();
@@ -53,14 +39,9 @@ void build_yolos(Recipe& recipe) {
     return;
   }
   x = net.slice(x, 1, tokens - asked, tokens);
-  net.output("logits", perceptron(net, "class_labels_classifier", s.width, x));
-  net.output("pred_boxes", net.op("Sigmoid", {perceptron(net, "bbox_predictor", s.width, x)}));
-  recipe.task = image_task_of(recipe, s.channels, s.image[0], s.image[1]);
-  recipe.task->kind = "object_detection";
-  recipe.task->labels = recipe.config.numbered_texts("id2label");
-  recipe.task->objects = std::make_unique<fb::ObjectDetectionT>();
-  recipe.task->objects->scores_output = "logits";
-  recipe.task->objects->boxes_output = "pred_boxes";
+  net.output("logits", net.perceptron(x, "class_labels_classifier", s.width));
+  net.output("pred_boxes", net.op("Sigmoid", {net.perceptron(x, "bbox_predictor", s.width)}));
+  recipe.task = object_task_of(recipe, s.channels, s.image[0], s.image[1]);
 }
 
 }  // namespace heed::families

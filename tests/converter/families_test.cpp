@@ -87,6 +87,29 @@ void check_family(const std::string& name) {
   check_engine(golden, options.output, 1e-4);
 }
 
+/// A ResNet's tensor as timm names it: encoder.stages.1.layers.0.layer.2.convolution is
+/// layer2.0.conv3.
+std::string timm_name(std::string name) {
+  const std::string at = "model.backbone.conv_encoder.model.";
+  if (name.rfind(at, 0) != 0) return name;
+  const auto swap = [&](const std::string& from, const std::string& to) {
+    const size_t found = name.find(from);
+    if (found != std::string::npos) name.replace(found, from.size(), to);
+  };
+  swap("embedder.embedder.convolution", "conv1");
+  swap("embedder.embedder.normalization", "bn1");
+  swap("shortcut.convolution", "downsample.0");
+  swap("shortcut.normalization", "downsample.1");
+  for (int i = 0; i < 4; ++i)
+    swap("encoder.stages." + std::to_string(i) + ".layers.", "layer" + std::to_string(i + 1) + ".");
+  for (int i = 0; i < 3; ++i) {
+    const std::string layer = "layer." + std::to_string(i) + ".", n = std::to_string(i + 1);
+    swap(layer + "convolution", "conv" + n);
+    swap(layer + "normalization", "bn" + n);
+  }
+  return name;
+}
+
 std::string refusal(const std::string& folder, const heed::ConvertOptions& options = {}) {
   heed::ConvertOptions dry = options;
   dry.dry_run = true;
@@ -111,6 +134,20 @@ TEST_CASE("a DeiT folder with two heads gives transformers' logits") { check_fam
 
 TEST_CASE("a SegFormer folder gives transformers' scores of pixels") { check_family("segformer"); }
 TEST_CASE("a YOLOS folder gives transformers' scores and boxes") { check_family("yolos"); }
+
+TEST_CASE("a DETR folder gives transformers' scores and boxes") { check_family("detr"); }
+TEST_CASE("a DETR folder with bottlenecks gives transformers' scores and boxes") {
+  check_family("detr_bottleneck");
+}
+TEST_CASE("a MobileViT folder gives transformers' logits") { check_family("mobilevit"); }
+
+TEST_CASE("a DETR folder whose backbone has timm's names gives the same") {
+  FamilyGolden golden = heed::test::read_family_golden("detr_bottleneck");
+  for (GoldenValue& tensor : golden.tensors) tensor.name = timm_name(tensor.name);
+  TemporaryFolder folder;
+  golden.write_folder(folder.path().string());
+  check_float_graph(golden, folder.path().string());
+}
 
 TEST_CASE("a folder that is not as its config says is refused in one sentence") {
   FamilyGolden golden = heed::test::read_family_golden("vit");

@@ -285,8 +285,37 @@ def yolos():
           {"logits": lambda r, g: r.logits, "pred_boxes": lambda r, g: r.pred_boxes})
 
 
+def detr(case="detr", kind="basic"):
+    resnet = transformers.ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 16, 16, 32], depths=[1, 2, 1, 1], layer_type=kind,
+        out_features=["stage4"])
+    config = transformers.DetrConfig(
+        use_timm_backbone=False, use_pretrained_backbone=False, backbone=None,
+        backbone_config=resnet, d_model=16, encoder_layers=2, decoder_layers=2,
+        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32,
+        decoder_ffn_dim=32, num_queries=6, num_labels=3)
+    write(case, transformers.DetrForObjectDetection(config), {"pixel_values": (1, 3, 64, 96)},
+          {"logits": lambda r, g: r.logits, "pred_boxes": lambda r, g: r.pred_boxes},
+          {"height": 64, "width": 96})
+
+
+def detr_bottleneck():
+    detr("detr_bottleneck", "bottleneck")
+
+
+def mobilevit():
+    config = transformers.MobileViTConfig(
+        image_size=64, hidden_sizes=[16, 24, 32], num_attention_heads=2,
+        neck_hidden_sizes=[8, 8, 16, 16, 24, 24, 32], expand_ratio=2.0, num_labels=5)
+    write("mobilevit", transformers.MobileViTForImageClassification(config),
+          {"pixel_values": (1, 3, 64, 64)}, {"logits": lambda r, g: r.logits},
+          files={"preprocessor_config.json": {
+              "size": {"shortest_edge": 72}, "crop_size": {"height": 64, "width": 64},
+              "do_center_crop": True, "do_flip_channel_order": True}})
+
+
 CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, qwen2, gpt2, whisper, segformer,
-         yolos]
+         yolos, detr, detr_bottleneck, mobilevit]
 
 if __name__ == "__main__":
     wanted = set(sys.argv[1:])
