@@ -141,6 +141,64 @@ HEED_API heed_status heed_segmenter_run(heed_segmenter* segmenter, const heed_pi
 HEED_API int32_t heed_segmenter_classes(const heed_segmenter* segmenter);
 HEED_API void heed_segmenter_seen(const heed_segmenter* segmenter, heed_picture* picture);
 
+/* --- text reader: a text to an embedding, or to labels ---------------------------------------- */
+
+/* Tasks on texts allocate what they need when they are created, tables of the vocabulary among it,
+ * and take no memory of the caller's. */
+
+typedef struct heed_text_reader heed_text_reader;
+
+HEED_API heed_status heed_text_reader_create(const heed_model* model,
+                                             const heed_task_options* options,
+                                             heed_text_reader** reader,
+                                             heed_diagnostic* diagnostic);
+HEED_API void heed_text_reader_destroy(heed_text_reader* reader);
+HEED_API heed_session* heed_text_reader_session(heed_text_reader* reader);
+
+/* Reads `bytes` bytes of UTF-8. Of a text that is longer than the model's input the beginning
+ * counts. */
+HEED_API heed_status heed_text_reader_run(heed_text_reader* reader, const char* text, size_t bytes,
+                                          heed_diagnostic* diagnostic);
+
+/* The model's first output for the text read last: an embedding, or a classifier's scores. They
+ * hold until the next run. */
+HEED_API const float* heed_text_reader_values(const heed_text_reader* reader, int32_t* count);
+
+/* The most probable labels for the text read last, best first: up to `capacity` of them are
+ * written; gives how many. */
+HEED_API int32_t heed_text_reader_answers(heed_text_reader* reader, heed_answer* answers,
+                                          int32_t capacity);
+
+/* --- text generator: how a text goes on ------------------------------------------------------- */
+
+/* How the next token is chosen. Zeros (and a null pointer): the most probable one. */
+typedef struct heed_sampling {
+  float temperature; /* 0: always the most probable */
+  int32_t top_k;     /* drawn from so many of the most probable; 0: all */
+  float top_p;       /* and of those from as few as together have this probability; 0: all */
+  uint64_t seed;     /* the same seed gives the same text on every machine */
+} heed_sampling;
+
+typedef struct heed_text_generator heed_text_generator;
+
+HEED_API heed_status heed_text_generator_create(const heed_model* model,
+                                                const heed_task_options* options,
+                                                const heed_sampling* sampling,
+                                                heed_text_generator** generator,
+                                                heed_diagnostic* diagnostic);
+HEED_API void heed_text_generator_destroy(heed_text_generator* generator);
+HEED_API heed_session* heed_text_generator_session(heed_text_generator* generator);
+
+/* Forgets what was and reads `bytes` bytes of UTF-8. HEED_LIMIT_EXCEEDED: the prompt has more
+ * tokens than the model's context. */
+HEED_API heed_status heed_text_generator_start(heed_text_generator* generator, const char* prompt,
+                                               size_t bytes, heed_diagnostic* diagnostic);
+
+/* Chooses one token more. `text` is what it adds, `bytes` long and not ended by a zero, a part of a
+ * character perhaps; it lives as long as the generator. null: the text has come to its end. */
+HEED_API heed_status heed_text_generator_next(heed_text_generator* generator, const char** text,
+                                              size_t* bytes, heed_diagnostic* diagnostic);
+
 #ifdef __cplusplus
 }
 #endif

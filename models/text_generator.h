@@ -34,6 +34,7 @@ class TextGenerator {
   size_t prompt_tokens() const { return prompt_; }
   size_t context() const { return context_; }
   bool has_tokenizer() const { return has_tokenizer_; }
+  heed_session* session() const { return task_.session(); }
   Tokenizer& tokenizer() { return tokenizer_; }
   /// Reads one token more, whether it was chosen or not.
   bool feed(int32_t token, std::string* error);

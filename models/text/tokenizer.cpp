@@ -10,7 +10,7 @@
 namespace heed {
 namespace {
 
-constexpr size_t kCodesMax = 100;  // of a word that wordpiece cuts; longer ones are unknown
+constexpr size_t kWordCodesMax = 100;  // of a word that wordpiece cuts; longer ones are unknown
 
 uint32_t hash_bytes(std::string_view text) {
   uint32_t hash = 2166136261u;
@@ -220,7 +220,7 @@ bool Tokenizer::stops(int32_t token) const {
 
 void Tokenizer::encode_words(std::string_view text, Out& out) {
   const auto add = [&](uint32_t code) {
-    if (++word_codes_ <= kCodesMax) word_bytes_ += put_code(code, word_.data() + word_bytes_);
+    if (++word_codes_ <= kWordCodesMax) word_bytes_ += put_code(code, word_.data() + word_bytes_);
   };
   const auto alone = [&](uint32_t code) {
     end_word(out);
@@ -250,7 +250,7 @@ void Tokenizer::encode_words(std::string_view text, Out& out) {
 /// The longest pieces from the start; a word with a part that none fits is unknown as a whole.
 void Tokenizer::end_word(Out& out) {
   const std::string_view word(word_.data(), word_bytes_);
-  const bool long_word = word_codes_ > kCodesMax;
+  const bool long_word = word_codes_ > kWordCodesMax;
   word_bytes_ = word_codes_ = 0;
   if (word.empty()) return;
   const size_t first = out.count;

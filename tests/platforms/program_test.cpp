@@ -246,6 +246,40 @@ TEST_CASE("a checkpoint's folder is converted and run on texts, from the line, a
   CHECK(Json::parse(drawn.out)["tokens"].size() > 0);
   CHECK(folder.heed("bench " + embedder + " --seconds 0.02").code == 0);
   check_fails(folder.heed("convert " + (folder / "none") + " -o x.heed"), {"none"});
+
+  const std::string examples = HEED_EXAMPLES;
+  const Outcome alike =
+      folder.program(examples + "embed_text " + embedder + " 'the fox' 'the fox'");
+  CHECK(alike.out == "the fox: cosine 1.0000\n");
+  const Outcome on = folder.program(examples + "generate_text " + decoder + " 'the fox' 5");
+  CHECK(on.out == "the fox" + std::string(Json::parse(story.out)["text"]) + "\n");
+  CHECK(folder.program(examples + "embed_text " + folder.demo("digits") + " text").code == 1);
+  CHECK(folder.program(examples + "generate_text " + embedder + " text").code == 1);
+}
+
+TEST_CASE("the example programs in C find objects and segment a picture") {
+  const Folder folder;
+  const auto made = [&](const char* name) {
+    heed::test::read_family_golden(name).write_folder(folder / name);
+    const Outcome outcome = folder.heed("convert " + (folder / name) +
+                                        "/ --random-samples 0 --dim height=64 --dim width=64");
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    return folder / (name + std::string(".heed"));
+  };
+  const std::string detector = made("detr"), segmenter = made("segformer");
+  const std::string examples = HEED_EXAMPLES, picture = std::string(kDemo) + "digits.png";
+  const Outcome found = folder.program(examples + "detect_objects " + detector + " " + picture);
+  INFO(found.err);
+  CHECK(found.code == 0);
+  CHECK(found.out.find(" objects\n") != std::string::npos);
+  const Outcome parts = folder.program(examples + "segment_picture " + segmenter + " " + picture +
+                                       " " + (folder / "mask.pgm"));
+  CHECK(parts.code == 0);
+  CHECK(parts.out.find(" %\n") != std::string::npos);
+  CHECK(slurp(folder / "mask.pgm").substr(0, 3) == "P5\n");
+  CHECK(folder.program(examples + "detect_objects " + segmenter + " " + picture).code == 1);
+  CHECK(folder.program(examples + "segment_picture " + detector + " " + picture + " x").code == 1);
 }
 
 TEST_CASE("raw tensors go in and out as .npy files") {
