@@ -65,6 +65,17 @@ int64_t index_range(const Graph& graph, ValueId value, int depth = 0) {
   return 2;
 }
 
+/// The keys that an input tells an attention to look at; 0 where it tells none.
+int64_t keys_told(const Graph& graph, ValueId value) {
+  for (const NodeId id : graph.value(value).users) {
+    const Node& node = graph.node(id);
+    const bool told = node.is("Attention", graph::kFusedDomain) && node.inputs.size() > 4 &&
+                      node.inputs[4] == value;
+    if (told && graph.value(node.inputs[1]).shape) return (*graph.value(node.inputs[1]).shape)[1];
+  }
+  return 0;
+}
+
 Constant random_input(const Graph& source, ValueId id, Random& random) {
   const graph::Value& value = source.value(id);
   Constant c;
@@ -73,6 +84,10 @@ Constant random_input(const Graph& source, ValueId id, Random& random) {
   const auto count = static_cast<size_t>(c.elements());
   if (c.dtype == graph::DType::f32) {
     for (size_t i = 0; i < count; ++i) c.f32.push_back(random.normal());
+    return c;
+  }
+  if (const int64_t keys = keys_told(source, id); keys > 0) {
+    c.i64.assign(count, keys);
     return c;
   }
   // A mask is all ones: a random one could hide every key of a row.

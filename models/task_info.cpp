@@ -78,6 +78,33 @@ bool audio_task(const heed_model& model, AudioTask* out) {
   return true;
 }
 
+bool speech_task(const heed_model& model, SpeechTask* out) {
+  const fb::Task* task = task_of(model);
+  const fb::SpeechDecoding* speech = task == nullptr ? nullptr : task->speech();
+  if (speech == nullptr) return false;
+  const auto copy = [](const auto* from, auto* to) {
+    if (from != nullptr) to->assign(from->begin(), from->end());
+  };
+  if (speech->languages() != nullptr)
+    for (const flatbuffers::String* code : *speech->languages())
+      out->languages.push_back(text(code));
+  out->tokens = {speech->end(),
+                 speech->start(),
+                 speech->first_language(),
+                 static_cast<int32_t>(out->languages.size()),
+                 speech->translate(),
+                 speech->transcribe(),
+                 speech->previous(),
+                 speech->no_speech(),
+                 speech->no_timestamps(),
+                 speech->first_timestamp()};
+  out->max_initial_timestamp = speech->max_initial_timestamp();
+  copy(speech->suppressed(), &out->suppressed);
+  copy(speech->begin_suppressed(), &out->begin_suppressed);
+  copy(speech->alignment_heads(), &out->alignment_heads);
+  return true;
+}
+
 DetectionTask detection_task(const heed_model& model) {
   DetectionTask out;
   const fb::Task* task = task_of(model);
@@ -132,9 +159,8 @@ Status image_task(const heed_model& model, ImagePreprocessConfig* out,
 Status object_task(const heed_model& model, ObjectTask* out, heed_diagnostic* diagnostic) {
   const fb::ObjectDetection* task = task_of(model) == nullptr ? nullptr : task_of(model)->objects();
   if (task == nullptr || task->scores_output() == nullptr || task->boxes_output() == nullptr)
-    return fail(
-        diagnostic, Status::not_found,
-        "the model says nothing about boxes: give it a task with objects when converting");
+    return fail(diagnostic, Status::not_found,
+                "the model says nothing about boxes: give it a task with objects when converting");
   out->scores_output = task->scores_output()->c_str();
   out->boxes_output = task->boxes_output()->c_str();
   out->sigmoid = task->sigmoid();

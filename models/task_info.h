@@ -6,6 +6,7 @@
 
 #include "engine/heed.h"
 #include "models/audio/audio_frontend.h"
+#include "models/decode/whisper_rules.h"
 #include "models/image/image_preprocess.h"
 
 namespace heed {
@@ -21,6 +22,15 @@ struct DetectionTask {
   float threshold = 0.8f;
   uint32_t smoothing_ms = 400, refractory_ms = 800, min_speech_ms = 250, min_silence_ms = 300;
   std::vector<std::string> ignored;
+};
+
+/// What a model that writes speech down has beside its graphs.
+struct SpeechTask {
+  WhisperTokens tokens;
+  std::vector<std::string> languages;  // codes, of the tokens from first_language on
+  int32_t max_initial_timestamp = 50;
+  std::vector<int32_t> suppressed, begin_suppressed;
+  std::vector<uint32_t> alignment_heads;  // layer, head, ..
 };
 
 /// What the outputs of an object detector mean.
@@ -50,6 +60,7 @@ size_t cache_capacity(const heed_model& model);
 
 /// False when the task has no such constants.
 bool audio_task(const heed_model& model, AudioTask* out);
+bool speech_task(const heed_model& model, SpeechTask* out);
 DetectionTask detection_task(const heed_model& model);
 bool has_image_task(const heed_model& model);
 

@@ -57,12 +57,9 @@ void WhisperRules::apply(std::span<const int32_t> said, const Options& options,
   for (const int32_t token : suppressed_) logits[token] = kRuledOut;
   if (said.empty())
     for (const int32_t token : begin_suppressed_) logits[token] = kRuledOut;
-  if (tokens_.no_timestamps < 0) return;
+  if (tokens_.no_timestamps < 0 || !options.timestamps) return;
   logits[tokens_.no_timestamps] = kRuledOut;
-  if (options.timestamps)
-    apply_timestamps(said, options, logits);
-  else
-    std::fill(logits + tokens_.first_timestamp, logits + vocabulary_, kRuledOut);
+  apply_timestamps(said, options, logits);
 }
 
 void WhisperRules::apply_timestamps(std::span<const int32_t> said, const Options& options,

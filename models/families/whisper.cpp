@@ -17,6 +17,7 @@
 
 #include "engine/schema/model_generated.h"
 #include "models/families/family.h"
+#include "models/families/tokenizer_files.h"
 
 namespace heed::families {
 namespace {
@@ -255,6 +256,7 @@ void build_whisper(Recipe& recipe) {
   recipe.task->kind = "speech_recognition";
   recipe.task->audio = frontend(recipe, s);
   recipe.task->speech = speech_decoding(recipe, s);
+  add_tokenizer(recipe);
 }
 
 }  // namespace heed::families

@@ -226,6 +226,7 @@ void run_command(const RunArguments& arguments) {
   if (!arguments.inputs.empty()) return run_tensors(arguments, model);
   if (arguments.stream)
     return run_stream(model, arguments.run.engine(), {arguments.rate_hz, arguments.json});
+  if (task_kind(*model.get()) == "speech_recognition") return run_speech(arguments, model);
   if (text_task(*model.get()))
     return run_texts({arguments.files.empty() ? std::vector<std::string>{"-"} : arguments.files,
                       arguments.run, arguments.text, arguments.save, arguments.top, arguments.json},
@@ -290,6 +291,7 @@ void add_run(CLI::App& program) {
       ->needs(stream);
   arguments->run.add_to(command);
   arguments->text.add_to(command);
+  arguments->speech.add_to(command);
   command->callback([arguments] { run_command(*arguments); });
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/heed_tasks.h"
+#include "models/speech_recognizer.h"
 #include "platforms/cli/attention_drawing.h"
 #include "platforms/cli/commands.h"
 #include "platforms/cli/open_model.h"
@@ -15,11 +16,18 @@
 
 namespace heed::cli {
 
+struct SpeechArguments {
+  SpeechOptions options;
+  std::string subtitles;
+  void add_to(CLI::App* command);
+};
+
 struct RunArguments {
   std::string model;
   std::vector<std::string> files, inputs;
   RunOptions run;
   TextArguments text;
+  SpeechArguments speech;
   std::string save, attention, attention_of, output;
   float threshold = 0;
   int32_t attention_query = -1;
@@ -31,6 +39,7 @@ struct RunArguments {
 
 /// Each kind of task runs all files; implemented in run_<kind>.cpp. Throws CommandError.
 void run_pictures(const RunArguments& arguments, const Model& model);
+void run_speech(const RunArguments& arguments, const Model& model);
 
 /// Writes every output as FOLDER/[stem.]NAME.npy.
 void save_outputs(const std::vector<heed_tensor>& outputs, const std::string& folder,

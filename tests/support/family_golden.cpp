@@ -11,23 +11,6 @@
 namespace heed::test {
 namespace {
 
-/// The script's formula(): numbers in [-1, 1) from a name and an index.
-std::vector<float> formula(const std::string& name, size_t count) {
-  uint32_t seed = 2166136261u;
-  for (const char c : name) seed = (seed ^ static_cast<uint8_t>(c)) * 16777619u;
-  std::vector<float> values(count);
-  for (size_t i = 0; i < count; ++i) {
-    uint32_t h = seed ^ (static_cast<uint32_t>(i) * 0x9E3779B1u);
-    h ^= h >> 16;
-    h *= 0x85EBCA6Bu;
-    h ^= h >> 13;
-    h *= 0xC2B2AE35u;
-    h ^= h >> 16;
-    values[i] = static_cast<float>(h >> 8) * 0x1p-23f - 1.0f;
-  }
-  return values;
-}
-
 size_t elements(const std::vector<int64_t>& shape) {
   size_t count = 1;
   for (const int64_t dim : shape) count *= static_cast<size_t>(dim);
@@ -94,6 +77,22 @@ void read_line(const std::string& line, FamilyGolden* golden) {
 }
 
 }  // namespace
+
+std::vector<float> formula(const std::string& name, size_t count) {
+  uint32_t seed = 2166136261u;
+  for (const char c : name) seed = (seed ^ static_cast<uint8_t>(c)) * 16777619u;
+  std::vector<float> values(count);
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t h = seed ^ (static_cast<uint32_t>(i) * 0x9E3779B1u);
+    h ^= h >> 16;
+    h *= 0x85EBCA6Bu;
+    h ^= h >> 13;
+    h *= 0xC2B2AE35u;
+    h ^= h >> 16;
+    values[i] = static_cast<float>(h >> 8) * 0x1p-23f - 1.0f;
+  }
+  return values;
+}
 
 FamilyGolden read_family_golden(const std::string& name) {
   const std::string path = std::string(HEED_SOURCE_DIR) + "/tests/golden/families/" + name + ".txt";

@@ -2,6 +2,7 @@
 // A tiny checkpoint whose weights come from a formula, with what transformers makes of an input:
 // tests/golden/families/<case>.txt, written by make_goldens.py there.
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -16,6 +17,9 @@ struct GoldenValue {
   std::vector<float> floats;  // one of these is filled
   std::vector<int64_t> integers;
 };
+
+/// The script's formula(): numbers in [-1, 1) from a name and an index.
+std::vector<float> formula(const std::string& name, size_t count);
 
 struct FamilyGolden {
   std::map<std::string, std::string> files;  // name -> text

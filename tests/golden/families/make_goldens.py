@@ -108,9 +108,10 @@ def spaced_pairs(vocabulary):
     return tokenizers.Tokenizer.from_str(json.dumps(text))
 
 
-def write(case, model, inputs, outputs, dims=None, files=None, tokenizer=None, steps=None):
+def write(case, model, inputs, outputs, dims=None, files=None, tokenizer=None, steps=None,
+          generate=None):
     """inputs: name -> int64 array, or the shape of formula floats; outputs: name -> what the model's
-    result is asked for."""
+    result is asked for; generate: model -> more outputs, lists of tokens."""
     # Names and shapes as save_pretrained writes them: those of published files.
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder)
@@ -146,6 +147,8 @@ def write(case, model, inputs, outputs, dims=None, files=None, tokenizer=None, s
     for name, read in outputs.items():
         value = read(result, given).float().numpy()
         lines.append(f"output {name} {shape_text(value.shape)} {numbers(value)}")
+    for name, tokens in (generate(model) if generate else {}).items():
+        lines.append(f"output {name} {len(tokens)} {numbers(tokens)}")
     (HERE / f"{case}.txt").write_text("\n".join(lines) + "\n")
     print(case, "written")
 
@@ -253,19 +256,46 @@ def gpt2():
 
 
 def whisper():
-    """A sound of two seconds."""
+    """A sound of two seconds, and what is written down of it. Tokens: 60 pieces, the end, the start,
+    three languages, translate, transcribe, previous, no speech, no timestamps, 101 timestamps."""
     config = transformers.WhisperConfig(
         d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=48, decoder_ffn_dim=48, vocab_size=64,
+        decoder_attention_heads=2, encoder_ffn_dim=48, decoder_ffn_dim=48, vocab_size=171,
         num_mel_bins=8, max_source_positions=100, max_target_positions=24, pad_token_id=60,
         bos_token_id=60, eos_token_id=60, decoder_start_token_id=61, suppress_tokens=[],
         begin_suppress_tokens=[])
-    model = transformers.WhisperForConditionalGeneration(config)
+    generation = transformers.GenerationConfig(
+        pad_token_id=60, bos_token_id=60, eos_token_id=60, decoder_start_token_id=61, max_length=24,
+        suppress_tokens=[3, 5, 61, 62, 63, 64, 65, 66, 67, 68], begin_suppress_tokens=[7, 60],
+        no_timestamps_token_id=69, lang_to_id={"<|en|>": 62, "<|de|>": 63, "<|fr|>": 64},
+        task_to_id={"translate": 65, "transcribe": 66}, prev_sot_token_id=67, is_multilingual=True,
+        max_initial_timestamp_index=50, alignment_heads=[[1, 0], [1, 1]])
+    letters = [chr(ord("a") + i) for i in range(26)] + list("0123")
+    vocabulary = {piece: i for i, piece in enumerate(letters + ["\u0120" + c for c in letters])}
+    pieces = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=vocabulary, merges=[]))
+    pieces.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    pieces.decoder = tokenizers.decoders.ByteLevel()
     said = [61] + [(7 * i * i + 3 * i + 1) % 60 for i in range(11)]
-    write("whisper", model, {"input_features": (1, 8, 200),
-                             "decoder_input_ids": np.asarray(said, np.int64)[None]},
+
+    def generate(model):
+        model.generation_config = generation
+        frontend = transformers.WhisperFeatureExtractor(feature_size=8, chunk_length=2)
+        sound = formula("sound", (32000,)) * np.float32(0.1)
+        mel = frontend(sound, sampling_rate=16000, return_tensors="pt").input_features
+        written = {}
+        for name, options in {"written": {"language": "de"}, "heard": {},
+                              "timed": {"language": "de", "return_timestamps": True}}.items():
+            made = model.generate(mel, task="transcribe", num_beams=1, do_sample=False, **options)
+            made = made["sequences"] if isinstance(made, dict) else made
+            written[name] = made[0].tolist()
+        return written
+
+    write("whisper", transformers.WhisperForConditionalGeneration(config),
+          {"input_features": (1, 8, 200), "decoder_input_ids": np.asarray(said, np.int64)[None]},
           {"logits": lambda r, g: r.logits[0],
-           "hidden": lambda r, g: r.encoder_last_hidden_state[0, ::10]})
+           "hidden": lambda r, g: r.encoder_last_hidden_state[0, ::10]},
+          files={"generation_config.json": generation.to_dict(),
+                 "tokenizer.json": json.loads(pieces.to_str())}, generate=generate)
 
 
 def segformer():

@@ -1,0 +1,117 @@
+#pragma once
+// Speech to text with Whisper: windows of a sound are encoded by the entry point that fits their
+// length, then written down token by token over caches of keys and values, as the original decoding
+// does: greedy or by a beam, again at higher temperatures where the text repeats itself or is
+// improbable, with timestamps that cut it into segments.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/heed.h"
+#include "models/audio/audio_frontend.h"
+#include "models/decode/hypotheses.h"
+#include "models/decode/transcript.h"
+#include "models/decode/whisper_rules.h"
+#include "models/decode/word_timing.h"
+#include "models/text/tokenizer.h"
+
+namespace heed {
+
+struct SpeechOptions {
+  std::string language;    // code ("en"); "": the model finds out, where it knows several
+  bool translate = false;  // to English
+  bool timestamps = true;
+  bool words = false;    // when each word was said
+  size_t beams = 1;      // at most the model's
+  bool fallback = true;  // higher temperatures where the text is not to be believed
+  float compression_ratio_max = 2.4f, mean_log_probability_min = -1.0f, no_speech_max = 0.6f;
+  size_t tokens_max = 224;  // of one window
+};
+
+class SpeechRecognizer {
+ public:
+  SpeechRecognizer() = default;
+  ~SpeechRecognizer();
+  SpeechRecognizer(const SpeechRecognizer&) = delete;
+  SpeechRecognizer& operator=(const SpeechRecognizer&) = delete;
+
+  /// `model` must have a task of kind speech_recognition, entry points encode_* (mel to caches) and
+  /// decode_step (tokens, position, encoded to logits), and outlive this object. Returns false with
+  /// a sentence in `error`. The searches allocate nothing afterwards; the transcripts do.
+  bool create(const heed_model* model, const heed_options& engine, const SpeechOptions& options,
+              std::string* error);
+
+  uint32_t sample_rate_hz() const { return rate_hz_; }
+
+  /// Writes down a sound of any length.
+  bool recognize(const float* samples, size_t count, std::vector<SpokenSegment>* segments,
+                 std::string* error);
+  /// The language of the sound heard last, "" where the model knows one only.
+  const std::string& language() const { return language_; }
+
+  /// One window, for tests and programs of their own: encodes it, then says the tokens that follow
+  /// the prompt. Samples beyond the longest window are not heard.
+  bool encode(const float* samples, size_t count, std::string* error);
+  bool find_language(std::string* error);
+  struct Said {
+    std::vector<int32_t> tokens;
+    double mean_log_probability = 0, no_speech = 0;
+    float temperature = 0, compression_ratio = 0;
+  };
+  bool decode(float temperature, Said* said, std::string* error);
+
+ private:
+  struct Bucket {
+    std::string entry;
+    float* mel;
+    size_t samples, rows;  // rows of the encoder
+    AudioFrontend frontend;
+  };
+  struct Cache {
+    std::byte* data;
+    size_t row_bytes, scale_offset, scale_bytes;  // of each row's scales; 0: floats
+  };
+  bool open_encoders(const AudioFrontendConfig& config, std::string* error);
+  bool open_decoder(std::string* error);
+  bool open_words(std::string* error);
+  void find_caches();
+  bool run_step(size_t position, std::string* error);
+  bool read_prompt(bool timestamps, std::string* error);
+  void reorder(size_t rows_there);
+  bool decode_with_fallback(Said* said, std::string* error);
+  void cut(const Said& said, double offset_s, double content_s, std::vector<SpokenSegment>* out,
+           double* advance_s);
+  bool time_words(SpokenSegment* segment, double offset_s, std::string* error);
+  std::string text_of(const int32_t* tokens, size_t count) const;
+
+  const heed_model* model_ = nullptr;
+  heed_session* session_ = nullptr;
+  SpeechOptions options_;
+  Tokenizer tokenizer_;
+  bool has_tokenizer_ = false;
+  std::vector<std::unique_ptr<Bucket>> buckets_;  // shortest first
+  const Bucket* heard_ = nullptr;
+  WhisperRules rules_;
+  Hypotheses search_;
+  WordTiming timing_;
+  std::vector<std::string> languages_;
+  std::vector<uint32_t> alignment_;  // layer, head, ..
+  std::vector<int32_t> alignment_ops_;
+  std::vector<float> maps_;  // of one step, by alignment head
+  std::vector<float> log_;
+  std::vector<Cache> caches_;
+  std::vector<std::byte> moved_;
+  std::vector<int32_t> prompt_;
+  std::string language_;
+  int64_t* tokens_ = nullptr;
+  int64_t* position_ = nullptr;
+  int64_t* encoded_ = nullptr;
+  const float* logits_ = nullptr;
+  size_t rows_ = 1, vocabulary_ = 0, capacity_ = 0, source_rows_ = 0;
+  int32_t language_token_ = -1, max_initial_timestamp_ = 50;
+  double no_speech_ = 0;
+  uint32_t rate_hz_ = 0;
+};
+
+}  // namespace heed

@@ -1,0 +1,172 @@
+// From a sound to what was said, with a tiny Whisper of made-up weights: its words mean nothing,
+// but they are those that transformers says.
+
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+#include "converter/convert.h"
+#include "engine/heed.hpp"
+#include "models/speech_recognizer.h"
+#include "tests/support/family_golden.h"
+#include "tests/support/temporary_folder.h"
+
+namespace {
+
+using Catch::Matchers::ContainsSubstring;
+using heed::SpeechOptions;
+using heed::SpeechRecognizer;
+using heed::SpokenSegment;
+using heed::test::FamilyGolden;
+
+struct TinyWhisper {
+  FamilyGolden golden = heed::test::read_family_golden("whisper");
+  heed::test::TemporaryFolder folder;
+  heed::Model model;
+
+  void convert(int64_t beams, bool quantised = false) {
+    golden.write_folder(folder.path().string());
+    heed::ConvertOptions options;
+    options.output = folder.file("whisper.heed");
+    options.dims = {{"beams", beams}};
+    if (!quantised) options.keep_float = {"*"};
+    options.random_samples = 0;
+    heed::convert(folder.path().string(), options);
+    REQUIRE(model.open(options.output.c_str()) == heed::Status::ok);
+  }
+
+  std::vector<int32_t> output(const std::string& name) const {
+    const auto found = std::find_if(golden.outputs.begin(), golden.outputs.end(),
+                                    [&](const auto& output) { return output.name == name; });
+    return {found->floats.begin(), found->floats.end()};
+  }
+};
+
+std::vector<float> sound(size_t count) {
+  std::vector<float> samples = heed::test::formula("sound", count);
+  for (float& sample : samples) sample *= 0.1f;
+  return samples;
+}
+
+std::string error_of(const TinyWhisper& whisper, const SpeechOptions& options) {
+  SpeechRecognizer recognizer;
+  std::string error;
+  CHECK_FALSE(recognizer.create(whisper.model.get(), heed_options{}, options, &error));
+  return error;
+}
+
+/// What is said of two seconds, without the end.
+SpeechRecognizer::Said said_of(const TinyWhisper& whisper, const SpeechOptions& options) {
+  SpeechRecognizer recognizer;
+  std::string error;
+  INFO(error);
+  REQUIRE(recognizer.create(whisper.model.get(), heed_options{}, options, &error));
+  const std::vector<float> samples = sound(32000);
+  std::vector<SpokenSegment> segments;
+  REQUIRE(recognizer.encode(samples.data(), samples.size(), &error));
+  REQUIRE(recognizer.find_language(&error));
+  SpeechRecognizer::Said said;
+  REQUIRE(recognizer.decode(0, &said, &error));
+  return said;
+}
+
+}  // namespace
+
+TEST_CASE("Whisper writes down a sound in transformers' tokens, with and without timestamps") {
+  TinyWhisper whisper;
+  whisper.convert(1);
+  SpeechOptions options;
+  options.timestamps = false;
+  const auto heard = said_of(whisper, options);
+  CHECK(heard.tokens == whisper.output("heard"));
+  options.language = "de";
+  CHECK(said_of(whisper, options).tokens == whisper.output("written"));
+  options.timestamps = true;
+  std::vector<int32_t> timed = said_of(whisper, options).tokens, golden = whisper.output("timed");
+  golden.resize(std::min(golden.size(), timed.size()));  // transformers allows one token more
+  CHECK(timed.size() >= 16);
+  CHECK(timed == golden);
+}
+
+TEST_CASE("a beam finds a text at least as probable as the greedy one, in float32 and in int8") {
+  for (const bool quantised : {false, true}) {
+    INFO("quantised " << quantised);
+    TinyWhisper whisper;
+    whisper.convert(3, quantised);
+    SpeechOptions options;
+    options.language = "en";
+    const auto greedy = said_of(whisper, options);
+    options.beams = 3;
+    const auto beam = said_of(whisper, options);
+    CHECK(beam.mean_log_probability >= greedy.mean_log_probability - 1e-6);
+    CHECK_FALSE(beam.tokens.empty());
+    options.beams = 4;
+    CHECK_THAT(error_of(whisper, options), ContainsSubstring("--dim beams=N"));
+  }
+}
+
+TEST_CASE("a long sound becomes segments and words in the order in which they were said") {
+  TinyWhisper whisper;
+  whisper.convert(1, true);
+  SpeechOptions options;
+  options.words = true;
+  options.language = "fr";
+  options.no_speech_max = 1;
+  SpeechRecognizer recognizer;
+  std::string error;
+  REQUIRE(recognizer.create(whisper.model.get(), heed_options{}, options, &error));
+  const std::vector<float> samples = sound(5 * 16000);
+  std::vector<SpokenSegment> segments;
+  REQUIRE(recognizer.recognize(samples.data(), samples.size(), &segments, &error));
+  CHECK(recognizer.language() == "fr");
+  REQUIRE(segments.size() >= 3);  // windows of two seconds
+  double before_s = 0;
+  for (const SpokenSegment& segment : segments) {
+    CHECK(segment.begin_s >= before_s);
+    CHECK((segment.end_s >= segment.begin_s && segment.end_s <= 5.0));
+    CHECK_FALSE(segment.text.empty());
+    before_s = segment.begin_s;
+    REQUIRE_FALSE(segment.words.empty());
+    std::string text;
+    double word_s = 0;
+    for (const heed::SpokenWord& word : segment.words) {
+      CHECK((word.begin_s >= word_s && word.end_s >= word.begin_s && word.end_s <= 5.0));
+      word_s = word.begin_s;
+      text += word.text;
+    }
+    CHECK(text == segment.text);
+  }
+}
+
+TEST_CASE("what speech needs and a model does not have is said") {
+  TinyWhisper whisper;
+  SECTION("a language that it does not know") {
+    whisper.convert(1);
+    SpeechOptions options;
+    options.language = "xx";
+    CHECK_THAT(error_of(whisper, options), ContainsSubstring("the language 'xx'"));
+  }
+  SECTION("special tokens outside of its vocabulary") {
+    std::string& config = whisper.golden.files["generation_config.json"];
+    const std::string token = "\"no_timestamps_token_id\": 69";
+    REQUIRE(config.find(token) != std::string::npos);
+    config.replace(config.find(token), token.size(), "\"no_timestamps_token_id\": 170");
+    whisper.convert(1);
+    CHECK_THAT(error_of(whisper, {}), ContainsSubstring("not in its vocabulary"));
+  }
+}
+
+TEST_CASE("subtitles have the clocks of their kinds") {
+  std::vector<SpokenSegment> segments(2);
+  segments[0].end_s = 1.5;
+  segments[0].text = " And so,";
+  segments[1].begin_s = 3661.25;
+  segments[1].end_s = 3662;
+  segments[1].text = "my fellow Americans";
+  CHECK(heed::subtitles_srt(segments) ==
+        "1\n00:00:00,000 --> 00:00:01,500\nAnd so,\n\n"
+        "2\n01:01:01,250 --> 01:01:02,000\nmy fellow Americans\n\n");
+  CHECK(heed::subtitles_vtt(segments) ==
+        "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nAnd so,\n\n"
+        "01:01:01.250 --> 01:01:02.000\nmy fellow Americans\n\n");
+}
