@@ -140,6 +140,24 @@ bool read_wordpiece(const Settings& whole, const JsonTree& model, fb::TokenizerT
   return true;
 }
 
+/// The rule by which a byte-level tokenizer parts words; "" for one that is not known.
+std::string byte_level_kind(const std::vector<const JsonTree*>& steps, const JsonTree& bytes) {
+  static const std::string kBegin =
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})";
+  static const std::string kEnd = R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  if (flag_of(&bytes, "add_prefix_space", false)) return "";
+  const bool own = flag_of(&bytes, "use_regex", true);
+  if (steps.size() == 1) return own ? "byte_bpe" : "";
+  const JsonTree* split = steps[0];
+  const std::string* behavior = text_member(split, "behavior");
+  const std::string* regex = text_member(split->member("pattern"), "Regex");
+  if (steps.size() != 2 || own || type_of(split) != "Split" || behavior == nullptr ||
+      *behavior != "Isolated" || flag_of(split, "invert", false) || regex == nullptr)
+    return "";
+  if (*regex == kBegin + "{1,3}" + kEnd) return "llama3_bpe";
+  return *regex == kBegin + kEnd ? "qwen2_bpe" : "";
+}
+
 bool read_pairs(const Settings& whole, const JsonTree& model, fb::TokenizerT* made,
                 PieceList* pieces, std::string* why) {
   const std::vector<const JsonTree*> before = steps_of(whole.find("pre_tokenizer"));
@@ -147,12 +165,15 @@ bool read_pairs(const Settings& whole, const JsonTree& model, fb::TokenizerT* ma
   made->merges =
       merges_of(merge_lines(model.member("merges"), whole.place()), *pieces, whole.place());
   if (const JsonTree* bytes = step_named(before, "ByteLevel")) {
-    if (before.size() != 1 || !flag_of(bytes, "use_regex", true) ||
-        flag_of(bytes, "add_prefix_space", false) || !normal.empty()) {
-      *why = "parts texts into words by another rule than GPT-2's";
+    made->kind = byte_level_kind(before, *bytes);
+    const bool composes = normal.size() == 1 && type_of(normal[0]) == "NFC";
+    const bool whole_words = flag_of(&model, "ignore_merges", false);
+    if (made->kind.empty() || whole_words != (made->kind == "llama3_bpe") ||
+        (!normal.empty() && !composes)) {
+      *why = "parts texts into words by another rule than GPT-2's, Llama 3's or Qwen 2's";
       return false;
     }
-    made->kind = "byte_bpe";
+    if (composes) *why = "wants texts in NFC: that is left to whoever gives them";
     pieces->unmap_bytes(made->special);
     return true;
   }
@@ -170,6 +191,81 @@ bool read_pairs(const Settings& whole, const JsonTree& model, fb::TokenizerT* ma
        (scheme != nullptr ? *scheme != "never" : flag_of(meta, "add_prefix_space", true)));
   const std::string* unknown = text_member(&model, "unk_token");
   made->unknown = unknown == nullptr ? -1 : pieces->id_of(*unknown);
+  made->byte_first = flag_of(&model, "byte_fallback", false) ? pieces->set_bytes() : -1;
+  pieces->unmap_spaces();
+  return true;
+}
+
+std::string from_base64(const std::string& text, const std::string& place) {
+  static const std::string kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    if (c == '=') break;
+    const size_t digit = kDigits.find(c);
+    if (digit == std::string::npos) damaged(place, "has a table that is no base64");
+    bits = bits << 6 | static_cast<uint32_t>(digit);
+    if ((count += 6) < 8) continue;
+    count -= 8;
+    bytes += static_cast<char>(bits >> count & 0xFF);
+  }
+  return bytes;
+}
+
+/// [["piece", score], ..]
+PieceList scored_pieces(const JsonTree& model, const std::string& place, fb::TokenizerT* made) {
+  const JsonTree* list = model.member("vocab");
+  if (list == nullptr || list->list() == nullptr) damaged(place, "has no vocabulary");
+  PieceList pieces;
+  for (const JsonTree& entry : *list->list()) {
+    const JsonTree::List* pair = entry.list();
+    if (pair == nullptr || pair->size() != 2 || !(*pair)[0].text())
+      damaged(place, "has a piece without a score");
+    const double* score = std::get_if<double>(&(*pair)[1].value);
+    const int64_t* whole = (*pair)[1].integer();
+    if (score == nullptr && whole == nullptr) damaged(place, "has a piece without a score");
+    pieces.add(*(*pair)[0].text());
+    made->scores.push_back(score != nullptr ? static_cast<float>(*score)
+                                            : static_cast<float>(*whole));
+  }
+  return pieces;
+}
+
+/// Spaces as sentencepiece has them: runs are one, each word has one before it. `table`: the
+/// normaliser's.
+bool read_unigram(const Settings& whole, const JsonTree& model, fb::TokenizerT* made,
+                  PieceList* pieces, std::string* table, std::string* why) {
+  const std::vector<const JsonTree*> before = steps_of(whole.find("pre_tokenizer"));
+  bool parted = step_named(before, "WhitespaceSplit") != nullptr;
+  const JsonTree* meta = step_named(before, "Metaspace");
+  const std::string* scheme = text_member(meta, "prepend_scheme");
+  const bool always =
+      meta != nullptr &&
+      (scheme != nullptr ? *scheme == "always" : flag_of(meta, "add_prefix_space", true));
+  if (!always || before.size() != (parted ? 2u : 1u)) {
+    *why = "parts texts into words by another rule than sentencepiece's";
+    return false;
+  }
+  for (const JsonTree* step : steps_of(whole.find("normalizer"))) {
+    const std::string type = type_of(step);
+    const std::string* regex = text_member(step->member("pattern"), "Regex");
+    const std::string* map = text_member(step, "precompiled_charsmap");
+    if (type == "Precompiled" && map != nullptr && table->empty())
+      *table = from_base64(*map, whole.place());
+    else if (type == "Replace" && regex != nullptr && *regex == " {2,}")
+      parted = true;
+    else if (type != "Strip" && type != "Precompiled")
+      return *why = "normalises texts by '" + type + "', which has no counterpart here", false;
+  }
+  if (!parted) return *why = "keeps runs of spaces, which has no counterpart here", false;
+  const JsonTree* unknown = model.member("unk_id");
+  made->kind = "unigram";
+  made->space_before = true;
+  made->unknown = unknown == nullptr || unknown->integer() == nullptr
+                      ? -1
+                      : static_cast<int32_t>(*unknown->integer());
   made->byte_first = flag_of(&model, "byte_fallback", false) ? pieces->set_bytes() : -1;
   pieces->unmap_spaces();
   return true;
@@ -261,23 +357,31 @@ std::vector<int32_t> merges_of(const std::vector<std::string>& lines, const Piec
 
 bool read_tokenizer_json(const Settings& whole, fb::TokenizerT* made, std::string* why) {
   const JsonTree* model = whole.find("model");
-  const std::string type = type_of(model);
   const JsonTree* vocabulary = model->member("vocab");
-  if (type != "WordPiece" && type != "BPE") {
+  // Files of old name no kind: theirs are pairs, or pieces with scores.
+  const bool scored = vocabulary != nullptr && vocabulary->list() != nullptr;
+  const std::string type = type_of(model).empty() && scored ? "Unigram" : type_of(model);
+  if (type != "WordPiece" && type != "BPE" && type != "Unigram") {
     *why = "is of kind '" + type + "', which has no counterpart here";
     return false;
   }
-  if (vocabulary == nullptr || vocabulary->object() == nullptr)
+  if (type != "Unigram" && (vocabulary == nullptr || vocabulary->object() == nullptr))
     damaged(whole.place(), "has no vocabulary");
-  PieceList pieces = pieces_of(*vocabulary->object(), whole.place());
+  PieceList pieces = type == "Unigram" ? scored_pieces(*model, whole.place(), made)
+                                       : pieces_of(*vocabulary->object(), whole.place());
   add_specials(whole, &pieces, &made->special);
   add_template(whole, pieces, made);
   const int32_t pad = std::max(pieces.id_of("[PAD]"), pieces.id_of("<pad>"));
   made->pad = std::max(pad, 0);
+  std::string table;
   const bool known = type == "WordPiece" ? read_wordpiece(whole, *model, made, pieces, why)
-                                         : read_pairs(whole, *model, made, &pieces, why);
-  if (known) pieces.store(made);
-  return known;
+                     : type == "BPE"     ? read_pairs(whole, *model, made, &pieces, why)
+                                         : read_unigram(whole, *model, made, &pieces, &table, why);
+  if (!known) return false;
+  pieces.store(made);
+  if (type == "Unigram") made->scores.resize(made->piece_ends.size(), 0.0f);
+  made->pieces.insert(made->pieces.end(), table.begin(), table.end());
+  return true;
 }
 
 }  // namespace heed::families

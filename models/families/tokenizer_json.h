@@ -44,7 +44,8 @@ PieceList pieces_of(const JsonTree::Object& vocabulary, const std::string& file)
 std::vector<int32_t> merges_of(const std::vector<std::string>& lines, const PieceList& pieces,
                                const std::string& file);
 
-/// False, with the reason in `why`, where it asks for what models/text has no counterpart of.
+/// False, with the reason in `why`, where it asks for what models/text has no counterpart of; true
+/// with words there where something is left to the user.
 /// Throws ConvertError where it is damaged.
 bool read_tokenizer_json(const Settings& whole, fb::TokenizerT* made, std::string* why);
 

@@ -42,15 +42,6 @@ const fb::Tokenizer& table_of(const void* table) {
 
 }  // namespace
 
-struct Tokenizer::Out {
-  int32_t* ids;
-  size_t most, count = 0;
-  void put(int32_t id) {
-    if (count < most && id >= 0) ids[count++] = id;
-  }
-  bool full() const { return count == most; }
-};
-
 bool Tokenizer::create(const heed_model& model, std::string* error) {
   const fb::Task* task = model_table(model).task();
   const fb::Tokenizer* table = task == nullptr ? nullptr : task->tokenizer();
@@ -64,10 +55,10 @@ bool Tokenizer::create(const heed_model& model, std::string* error) {
   word_.resize(kWordMax + 8);
   symbols_.resize(kWordMax);
   starts_.resize(kWordMax + 1);
-  size_t longest = 0;
+  longest_ = 0;
   for (size_t i = 0; i < count_; ++i)
-    longest = std::max(longest, piece(static_cast<int32_t>(i)).size());
-  key_.reserve(std::max(longest, kWordMax + 8) + continuation_.size());
+    longest_ = std::max(longest_, piece(static_cast<int32_t>(i)).size());
+  key_.reserve(std::max(longest_, kWordMax + 8) + continuation_.size());
   return true;
 }
 
@@ -113,8 +104,14 @@ bool Tokenizer::read_rules(const void* given, std::string* error) {
   continuation_ = table.continuation() == nullptr ? "" : table.continuation()->str();
   if (kind == "wordpiece") {
     kind_ = Kind::wordpiece;
-  } else if (kind == "bpe" || kind == "byte_bpe") {
-    kind_ = kind == "bpe" ? Kind::bpe : Kind::byte_bpe;
+  } else if (kind == "bpe") {
+    kind_ = Kind::bpe;
+  } else if (kind == "byte_bpe" || kind == "llama3_bpe" || kind == "qwen2_bpe") {
+    kind_ = Kind::byte_bpe;
+    whole_words_ = kind == "llama3_bpe";
+    rule_ = kind == "byte_bpe" ? WordRule::gpt2 : whole_words_ ? WordRule::llama3 : WordRule::qwen2;
+  } else if (kind == "unigram") {
+    return read_unigram(given, error);
   } else {
     *error = "the model's tokenizer is of kind '" + kind + "', which this program does not know";
     return false;
@@ -189,6 +186,8 @@ size_t Tokenizer::encode(std::string_view text, int32_t* ids, size_t most) {
     encode_words(text, out);
   else if (kind_ == Kind::bpe)
     encode_spaced(text, out);
+  else if (kind_ == Kind::unigram)
+    encode_unigram(text, out);
   else
     encode_bytes(text, out);
   return out.count;
@@ -337,62 +336,11 @@ void Tokenizer::join_pairs(std::string_view word, Out& out) {
   for (size_t i = 0; i < count; ++i) out.put(symbols_[i] < 0 ? unknown_ : symbols_[i]);
 }
 
-namespace {
-
-/// "'s", "'ll", ..: its length, or 0.
-size_t contraction(std::string_view text) {
-  for (const char* end : {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"})
-    if (text.rfind(end, 0) == 0) return std::strlen(end);
-  return 0;
-}
-
-enum class Class { letter, number, space, other };
-
-Class class_at(std::string_view text, size_t at, size_t* end) {
-  *end = at;
-  const uint32_t code = next_code(text, end);
-  if (is_letter(code)) return Class::letter;
-  if (is_number(code)) return Class::number;
-  return is_space(code) ? Class::space : Class::other;
-}
-
-/// Where a run of one class that begins at `at` ends; *last: where its last character begins.
-size_t run_end(std::string_view text, size_t at, Class wanted, size_t* last) {
-  while (at < text.size()) {
-    size_t end = at;
-    if (class_at(text, at, &end) != wanted) break;
-    *last = at;
-    at = end;
-  }
-  return at;
-}
-
-/// Where the word that begins at `at` ends, by GPT-2's rule:
-/// 's|'t|'re|'ve|'m|'ll|'d| ?letters| ?numbers| ?others|spaces before a space or the end|spaces
-size_t word_end(std::string_view text, size_t at) {
-  if (const size_t length = contraction(text.substr(at)); length > 0) return at + length;
-  size_t end = at, last = at;
-  Class kind = class_at(text, at, &end);
-  size_t first = at;
-  if (text[at] == ' ' && end < text.size()) {
-    size_t after = end;
-    const Class next = class_at(text, end, &after);
-    if (next != Class::space) {
-      kind = next;
-      first = end;
-    }
-  }
-  end = run_end(text, first, kind, &last);
-  // The last of several spaces belongs to the word that follows.
-  if (kind == Class::space && end < text.size() && last > at) return last;
-  return end;
-}
-
-}  // namespace
-
 void Tokenizer::encode_bytes(std::string_view text, Out& out) {
   for (size_t at = 0; at < text.size() && !out.full();) {
-    const size_t end = word_end(text, at);
+    const size_t end = word_end(rule_, text, at);
+    const int32_t whole = whole_words_ ? find(text.substr(at, end - at)) : -1;
+    if (whole >= 0) out.put(whole), at = end;
     for (; at < end && !out.full(); at += std::min(end - at, kWordMax))
       join_pairs(text.substr(at, std::min(end - at, kWordMax)), out);
     at = end;

@@ -3,8 +3,10 @@
 //
 // wordpiece: words parted at spaces and punctuation, each as the longest pieces from its start
 // (BERT). bpe: characters joined pair by pair, the best pair first; spaces belong to the word that
-// follows them (sentencepiece's, as Llama has). byte_bpe: the same on bytes, within the words of
-// GPT-2's rule (GPT-2, Whisper). A text never becomes one of the special tokens, whatever it says.
+// follows them (sentencepiece's, as Llama has). byte_bpe: the same on bytes, within the words of a
+// rule: GPT-2's (Whisper's too), Llama 3's or Qwen 2's. unigram: of all ways to put a word together
+// the one whose pieces' scores sum up highest (sentencepiece's, as T5 and XLM-R have). A text never
+// becomes one of the special tokens, whatever it says.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +15,8 @@
 #include <vector>
 
 #include "engine/heed.h"
+#include "models/text/charsmap.h"
+#include "models/text/word_split.h"
 
 namespace heed {
 
@@ -36,8 +40,15 @@ class Tokenizer {
   bool stops(int32_t token) const;
 
  private:
-  enum class Kind { wordpiece, bpe, byte_bpe };
-  struct Out;  // where tokens go
+  enum class Kind { wordpiece, bpe, byte_bpe, unigram };
+  struct Out {  // where tokens go
+    int32_t* ids;
+    size_t most, count = 0;
+    void put(int32_t id) {
+      if (count < most && id >= 0) ids[count++] = id;
+    }
+    bool full() const { return count == most; }
+  };
 
   bool read_pieces(const void* table, std::string* error);
   bool read_rules(const void* table, std::string* error);
@@ -53,6 +64,12 @@ class Tokenizer {
   void encode_bytes(std::string_view text, Out& out);
   void join_pairs(std::string_view word, Out& out);
 
+  // tokenizer_unigram.cpp
+  bool read_unigram(const void* table, std::string* error);
+  void encode_unigram(std::string_view text, Out& out);
+  void choose_pieces(std::string_view word, Out& out);
+  void put_unknown(std::string_view characters, Out& out);
+
   static constexpr size_t kWordMax = 1024;  // bytes; longer words are cut
 
   Kind kind_ = Kind::wordpiece;
@@ -62,7 +79,11 @@ class Tokenizer {
   const float* scores_ = nullptr;    // null: merges
   const int32_t* merges_ = nullptr;  // left, right, joined
   size_t merge_count_ = 0;
-  bool lower_case_ = false, space_before_ = false;
+  bool lower_case_ = false, space_before_ = false, whole_words_ = false;
+  WordRule rule_ = WordRule::gpt2;
+  Charsmap charsmap_;
+  size_t longest_ = 0;  // bytes of a piece
+  double unknown_score_ = 0;
   int32_t byte_first_ = -1, unknown_ = -1, pad_ = 0;
   std::string continuation_;
   std::vector<int32_t> before_, after_, special_, stop_;
@@ -74,6 +95,7 @@ class Tokenizer {
   size_t word_bytes_ = 0, word_codes_ = 0;
   std::vector<int32_t> symbols_;
   std::vector<uint32_t> starts_;
+  std::vector<double> best_;  // unigram: of the pieces up to each byte
 };
 
 }  // namespace heed

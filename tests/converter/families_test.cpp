@@ -129,6 +129,9 @@ TEST_CASE("a DistilBERT classifier's folder gives transformers' logits") {
   check_family("distilbert");
 }
 TEST_CASE("a RoBERTa classifier's folder gives transformers' logits") { check_family("roberta"); }
+TEST_CASE("a folder with a Unigram tokenizer is converted as others are") {
+  check_family("unigram");
+}
 TEST_CASE("a ViT folder gives transformers' logits") { check_family("vit"); }
 TEST_CASE("a DeiT folder with two heads gives transformers' logits") { check_family("deit"); }
 

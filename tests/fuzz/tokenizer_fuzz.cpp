@@ -27,10 +27,11 @@ void run(std::span<const uint8_t> bytes) {
   // Texts of every kind: words, none, unknown letters, no UTF-8, and the file itself.
   const std::string whole(bytes.begin(), bytes.end());
   int32_t ids[64];
-  for (const std::string& text : {std::string("hello, un\xc3\xa4"
-                                              "ffable world! 12"),
-                                  std::string(), std::string(3000, 'a'),
-                                  std::string("\xff\xc0\x80\xe2\x96"), whole.substr(0, 500)}) {
+  for (const std::string& text :
+       {std::string("hello, un\xc3\xa4"
+                    "ffable world! 12"),
+        std::string(), std::string(3000, 'a'), std::string("\xff\xc0\x80\xe2\x96"),
+        std::string("I'LL  x\r\n\n (a)=1234 \xe2\x96\x81\xe2\x96\x81"), whole.substr(0, 500)}) {
     for (const size_t most : {size_t{0}, size_t{3}, std::size(ids)}) {
       const size_t count = std::min(tokenizer.encode(text, ids, most), most);
       for (size_t i = 0; i < count; ++i) (void)tokenizer.text_of(ids[i], i == 0);
@@ -83,7 +84,31 @@ std::vector<FuzzBytes> seeds() {
   auto merged = tokenizer_of("byte_bpe", letters);
   merged->byte_first = 2;
   merged->merges = {2 + 'h', 2 + 'e', 258, 2 + 'l', 2 + 'l', 259, 258, 259, 260, 260, 2 + 'o', 261};
-  return {file_with(std::move(words)), file_with(std::move(scored)), file_with(std::move(merged))};
+  std::vector<FuzzBytes> files;
+  for (const char* kind : {"llama3_bpe", "qwen2_bpe"}) {
+    auto parted = tokenizer_of(kind, letters);
+    parted->merges = merged->merges;
+    files.push_back(file_with(std::move(parted)));
+  }
+  auto unigram = tokenizer_of("unigram", letters);
+  for (size_t i = 0; i < letters.size(); ++i) unigram->scores.push_back(-static_cast<float>(i % 9));
+  unigram->space_before = true;
+  // A normaliser of two units, "a" to "b".
+  std::vector<uint32_t> trie(100, 0);
+  trie[0] = 2 << 10;                       // children of the root at 2
+  trie[2 ^ 'a'] = 1 << 10 | 1 << 8 | 'a';  // a leaf, one unit from here
+  trie[2 ^ 'a' ^ 1] = 0x80000000u;         // its value: the first replacement
+  const auto put = [&](uint32_t word) {
+    for (int shift = 0; shift < 32; shift += 8)
+      unigram->pieces.push_back(static_cast<uint8_t>(word >> shift));
+  };
+  put(static_cast<uint32_t>(4 * trie.size()));
+  for (const uint32_t unit : trie) put(unit);
+  unigram->pieces.push_back('b');
+  unigram->pieces.push_back(0);
+  for (auto* one : {&words, &scored, &merged, &unigram})
+    files.push_back(file_with(std::move(*one)));
+  return files;
 }
 
 const FuzzTarget kTarget = {"tokenizer", run, seeds, mutate_heed};

@@ -2,7 +2,7 @@
 """Writes <case>.txt beside itself: tiny checkpoints whose weights come from a formula, and what
 transformers makes of an input. tests/support/family_golden.h reads them and makes the same weights.
 
-    make_goldens.py [case ..]      # all without an argument; needs torch and transformers
+    make_goldens.py [case ..]      # all without an argument; needs torch, transformers and sentencepiece
 
 A file's lines:
     file NAME TEXT                 # a file of the checkpoint's folder, JSON on one line
@@ -13,12 +13,16 @@ A file's lines:
     text TEXT IDS                  # TEXT as a JSON string; IDS: its tokens by the folder's tokenizer
     steps IDS                      # tokens of a decoder; the output has the first logits after each
 """
+import io
 import json
 import pathlib
 import sys
 import tempfile
+import unicodedata
 
 import numpy as np
+import sentencepiece
+import sentencepiece.sentencepiece_model_pb2
 import tokenizers
 import torch
 import transformers
@@ -62,14 +66,21 @@ def shape_text(shape):
 TEXTS = ["the quick brown fox", "", " ", "Hello, World!", "don't we'll I've", "a  b   c ",
          "caf\u00e9 na\u00efve \u00c5ngstr\u00f6m", "\u4f60\u597d world", "x\ty\n\nz", "12345 3.14",
          "\u0130stanbul \ud55c\uad6d", "emoji \U0001f600!", "under_score (brackets) x_1",
-         "\u00a0nbsp\u200bzero", "ALLCAPS mixedCase", "-- .. ??", "unquestionably antidisestablish"]
+         "\u00a0nbsp\u200bzero", "ALLCAPS mixedCase", "-- .. ??", "unquestionably antidisestablish", "WE'LL it'S",
+         "1234567 89", "one\n \n  two\r\n", "(x)==[y]!\n\n", "e\u0301t\u00e9 \ufb01x \uff21\u2026 tab\tx"]
 CORPUS = ["the quick brown fox jumps over the lazy dog", "we don't know what they'll say",
           "hello world, hello again", "12 3.14 2024", "caf\u00e9 \u4f60\u597d", "a b c d e f"] * 3
 
 
+WORDS = ["HELLO World's end", "1234567 or 89", "x = y + z; // {code}", "one\n\ntwo\r\n\tthree"]
+
+
 def token_lines(tokenizer):
     lines = []
+    composes = type(tokenizer.normalizer) is tokenizers.normalizers.NFC
     for text in TEXTS:
+        if composes and not unicodedata.is_normalized("NFC", text):
+            continue  # composing is left to whoever gives the texts
         ids = tokenizer.encode(text, add_special_tokens=True).ids
         lines.append(" ".join(["text", json.dumps(text), *map(str, ids)]))
     return lines
@@ -106,6 +117,53 @@ def spaced_pairs(vocabulary):
     text = json.loads(made.to_str())
     text["added_tokens"] = text["added_tokens"][:3]  # bytes are no special tokens
     return tokenizers.Tokenizer.from_str(json.dumps(text))
+
+
+LLAMA3_WORDS = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
+                r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+QWEN2_WORDS = LLAMA3_WORDS.replace("{1,3}", "")
+
+
+def split_pairs(vocabulary, words, whole_words):
+    """Llama 3's and Qwen 2's: bytes, within words of their own rule."""
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(ignore_merges=whole_words))
+    before = tokenizers.pre_tokenizers
+    made.pre_tokenizer = before.Sequence([
+        before.Split(tokenizers.Regex(words), "isolated"),
+        before.ByteLevel(add_prefix_space=False, use_regex=False)])
+    if not whole_words:
+        made.normalizer = tokenizers.normalizers.NFC()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=vocabulary, special_tokens=["<|endoftext|>"], show_progress=False,
+        initial_alphabet=before.ByteLevel.alphabet())
+    made.train_from_iterator(CORPUS + WORDS, trainer)
+    return made
+
+
+def scored_pieces(vocabulary):
+    """T5's: pieces with scores, the normaliser of sentencepiece with a few rules."""
+    rules = {"A": "a", "H": "h", "W": "w", "\ufb01": "fi", "e\u0301": "\u00e9", "\u00a0": " ",
+             "\t": " ", "\n": " ", "\u200b": "", "\uff21": "A", "\u2026": "..."}
+    with tempfile.TemporaryDirectory() as folder:
+        tsv = pathlib.Path(folder, "rules.tsv")
+        tsv.write_text("".join(
+            " ".join(f"{ord(c):X}" for c in a) + "\t" + " ".join(f"{ord(c):X}" for c in b) + "\n"
+            for a, b in rules.items()))
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(CORPUS + WORDS), model_writer=model, vocab_size=vocabulary,
+            model_type="unigram", normalization_rule_tsv=str(tsv), hard_vocab_limit=False,
+            minloglevel=2)
+    proto = sentencepiece.sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model.getvalue())
+    made = tokenizers.Tokenizer(tokenizers.models.Unigram(
+        [(p.piece, p.score) for p in proto.pieces], proto.trainer_spec.unk_id, False))
+    made.normalizer = tokenizers.normalizers.Precompiled(
+        proto.normalizer_spec.precompiled_charsmap)
+    before = tokenizers.pre_tokenizers
+    made.pre_tokenizer = before.Sequence([before.WhitespaceSplit(),
+                                          before.Metaspace(prepend_scheme="always")])
+    return made
 
 
 def write(case, model, inputs, outputs, dims=None, files=None, tokenizer=None, steps=None,
@@ -241,7 +299,27 @@ def llama():
 
 
 def qwen2():
-    decoder("qwen2", transformers.Qwen2Config, transformers.Qwen2ForCausalLM, byte_pairs(280))
+    decoder("qwen2", transformers.Qwen2Config, transformers.Qwen2ForCausalLM,
+            split_pairs(320, QWEN2_WORDS, False))
+
+
+def llama3():
+    """As tokenizers go; the layers are llama's."""
+    decoder("llama3", transformers.LlamaConfig, transformers.LlamaForCausalLM,
+            split_pairs(320, LLAMA3_WORDS, True), tie_word_embeddings=True)
+
+
+def unigram():
+    """A tokenizer; the layers are roberta's."""
+    pieces = scored_pieces(120)
+    config = transformers.RobertaConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=32,
+        vocab_size=pieces.get_vocab_size(), max_position_embeddings=80, type_vocab_size=1,
+        num_labels=3, pad_token_id=1)
+    inputs = token_inputs(64, 64, 60)
+    inputs["input_ids"] = np.maximum(inputs["input_ids"], 2)
+    write("unigram", transformers.RobertaForSequenceClassification(config), inputs,
+          {"logits": lambda r, g: r.logits}, {"sequence_length": 64}, tokenizer=pieces)
 
 
 def gpt2():
@@ -344,7 +422,8 @@ def mobilevit():
               "do_center_crop": True, "do_flip_channel_order": True}})
 
 
-CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, qwen2, gpt2, whisper, segformer,
+CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, llama3, qwen2, gpt2,
+         unigram, whisper, segformer,
          yolos, detr, detr_bottleneck, mobilevit]
 
 if __name__ == "__main__":
