@@ -199,6 +199,115 @@ HEED_API heed_status heed_text_generator_start(heed_text_generator* generator, c
 HEED_API heed_status heed_text_generator_next(heed_text_generator* generator, const char** text,
                                               size_t* bytes, heed_diagnostic* diagnostic);
 
+/* --- sounds ----------------------------------------------------------------------------------- */
+
+/* Samples of one channel in [-1, 1]. */
+typedef struct heed_sound {
+  const float* samples;
+  size_t count;
+  int32_t rate_hz;
+} heed_sound;
+
+/* Decodes a file, averages its channels and brings it to `rate_hz` (0: as it is). The samples come
+ * from malloc: end them with heed_sound_free. */
+HEED_API heed_status heed_sound_read_file(const char* path, int32_t rate_hz, heed_sound* sound,
+                                          heed_diagnostic* diagnostic);
+HEED_API void heed_sound_free(heed_sound* sound);
+
+/* Tasks on sounds, too, allocate what they need when they are created, and take no memory of the
+ * caller's. */
+
+/* --- sound listener: a stream to keywords, or to where speech begins and ends ----------------- */
+
+#define HEED_HEARD_NOTHING 0
+#define HEED_HEARD_KEYWORD 1
+#define HEED_HEARD_SPEECH_BEGIN 2
+#define HEED_HEARD_SPEECH_END 3
+
+typedef struct heed_sound_event {
+  int32_t kind;
+  int32_t index;     /* of the keyword, or of speech */
+  const char* label; /* "" where the model has no labels; lives as long as the model */
+  float probability; /* keyword: averaged over windows; speech that ended: over all of it */
+  int64_t begin;     /* in samples since the stream began: the window in which the keyword was */
+  int64_t end;       /* heard, or the speech */
+} heed_sound_event;
+
+typedef struct heed_sound_listener heed_sound_listener;
+
+/* The model is a keyword spotter or a voice activity detector. */
+HEED_API heed_status heed_sound_listener_create(const heed_model* model,
+                                                const heed_task_options* options,
+                                                heed_sound_listener** listener,
+                                                heed_diagnostic* diagnostic);
+HEED_API void heed_sound_listener_destroy(heed_sound_listener* listener);
+HEED_API heed_session* heed_sound_listener_session(heed_sound_listener* listener);
+HEED_API int32_t heed_sound_listener_rate_hz(const heed_sound_listener* listener);
+
+/* Takes samples up to the end of the next window, moves *samples and *count on and, when a window
+ * is complete, runs the model and says in `event` what was heard. Call it until *count is 0.
+ * Allocates nothing. */
+HEED_API heed_status heed_sound_listener_feed(heed_sound_listener* listener, const float** samples,
+                                              size_t* count, heed_sound_event* event,
+                                              heed_diagnostic* diagnostic);
+/* The stream is over: speech that goes on ends here. */
+HEED_API void heed_sound_listener_finish(heed_sound_listener* listener, heed_sound_event* event);
+/* As after creation: a new stream. */
+HEED_API void heed_sound_listener_reset(heed_sound_listener* listener);
+
+/* --- speech recogniser: a sound to what was said ---------------------------------------------- */
+
+/* Zeros (and a null pointer): the usual. */
+typedef struct heed_speech_options {
+  const char* language;  /* "en"; null: the model finds out, where it knows several */
+  int32_t translate;     /* 1: to English */
+  int32_t words;         /* 1: when each word was said */
+  int32_t beams;         /* texts that are followed at once, at most the model's; 0: 1 */
+  int32_t no_timestamps; /* 1: one segment for each window of the sound */
+  int32_t no_fallback;   /* 1: never tries again at higher temperatures */
+} heed_speech_options;
+
+typedef struct heed_spoken_word {
+  const char* text; /* with the space before it, where there is one */
+  double begin_s;
+  double end_s;
+} heed_spoken_word;
+
+typedef struct heed_spoken_segment {
+  const char* text; /* "" where the model has no tokenizer */
+  double begin_s;
+  double end_s;
+  const int32_t* tokens;
+  int32_t token_count;
+  const heed_spoken_word* words; /* where they were asked for */
+  int32_t word_count;
+  float mean_log_probability; /* of the tokens */
+  float no_speech;            /* probability that nobody spoke */
+} heed_spoken_segment;
+
+typedef struct heed_speech_recognizer heed_speech_recognizer;
+
+HEED_API heed_status heed_speech_recognizer_create(const heed_model* model,
+                                                   const heed_task_options* options,
+                                                   const heed_speech_options* speech,
+                                                   heed_speech_recognizer** recognizer,
+                                                   heed_diagnostic* diagnostic);
+HEED_API void heed_speech_recognizer_destroy(heed_speech_recognizer* recognizer);
+HEED_API heed_session* heed_speech_recognizer_session(heed_speech_recognizer* recognizer);
+HEED_API int32_t heed_speech_recognizer_rate_hz(const heed_speech_recognizer* recognizer);
+
+/* Writes down a sound of any length, of the rate that the model wants. The searches allocate
+ * nothing; what was said is kept in memory that grows with it. */
+HEED_API heed_status heed_speech_recognizer_run(heed_speech_recognizer* recognizer,
+                                                const float* samples, size_t count,
+                                                heed_diagnostic* diagnostic);
+
+/* What was said in the sound heard last; the segments hold until the next run. */
+HEED_API const heed_spoken_segment* heed_speech_recognizer_segments(
+    const heed_speech_recognizer* recognizer, int32_t* count);
+/* Its language, "" where the model knows one only. */
+HEED_API const char* heed_speech_recognizer_language(const heed_speech_recognizer* recognizer);
+
 #ifdef __cplusplus
 }
 #endif

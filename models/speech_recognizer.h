@@ -43,6 +43,7 @@ class SpeechRecognizer {
               std::string* error);
 
   uint32_t sample_rate_hz() const { return rate_hz_; }
+  heed_session* session() const { return session_; }
 
   /// Writes down a sound of any length.
   bool recognize(const float* samples, size_t count, std::vector<SpokenSegment>* segments,

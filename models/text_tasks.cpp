@@ -1,16 +1,14 @@
 // The C face of tasks on texts: heed_text_reader and heed_text_generator of heed_tasks.h.
 
 #include <algorithm>
-#include <memory>
-#include <new>
 
-#include "engine/status.h"
-#include "models/task_block.h"
 #include "models/task_info.h"
+#include "models/task_object.h"
 #include "models/text_generator.h"
 #include "models/text_reader.h"
 
 using heed::Status;
+using heed::told;
 
 struct heed_text_reader {
   heed::TextReader reader;
@@ -26,47 +24,15 @@ struct heed_text_generator {
 
 namespace {
 
-heed_status told(heed_diagnostic* diagnostic, Status status, const char* what,
-                 const std::string& where = "") {
-  status = heed::fail(diagnostic, status, what);
-  if (!where.empty()) heed::set_where(diagnostic, where.c_str());
-  return static_cast<heed_status>(status);
-}
-
-/// What is the same for both: a model that knows texts, options, memory. `make` gives a sentence
-/// where the model is another one.
-template <class T, class Make>
-heed_status create_on_texts(const heed_model* model, const heed_task_options* options, T** out,
-                            heed_diagnostic* diagnostic, Make make) {
-  (void)heed::fail(diagnostic, Status::ok, "");
-  if (out == nullptr) return told(diagnostic, Status::invalid_argument, "a pointer is null");
-  *out = nullptr;
-  heed::TaskCore core;
-  core.model = model;
-  if (options != nullptr) core.options = *options;
-  if (model == nullptr) return told(diagnostic, Status::invalid_argument, "there is no model");
-  const Status entry = heed::resolve_entry_point(&core, diagnostic);
-  if (entry != Status::ok) return static_cast<heed_status>(entry);
-  if (!heed::text_task(*model))
-    return told(diagnostic, Status::not_found,
-                "the model carries no tokenizer, so a text means nothing to it");
-  try {
-    auto made = std::make_unique<T>();
-    if (!make(made.get(), core.options))
-      return told(diagnostic, Status::bad_model, "the model is not one for this task", made->error);
-    *out = made.release();
-  } catch (const std::bad_alloc&) {
-    return told(diagnostic, Status::out_of_memory, "no memory for a task");
-  }
-  return HEED_OK;
-}
+constexpr const char* kNoTokenizer =
+    "the model carries no tokenizer, so a text means nothing to it";
 
 }  // namespace
 
 heed_status heed_text_reader_create(const heed_model* model, const heed_task_options* options,
                                     heed_text_reader** reader, heed_diagnostic* diagnostic) {
-  return create_on_texts(
-      model, options, reader, diagnostic,
+  return heed::create_task_object(
+      model, options, reader, diagnostic, heed::text_task, kNoTokenizer,
       [&](heed_text_reader* made, const heed_task_options& wanted) {
         made->model = model;
         if (!made->reader.create(model, wanted.engine, wanted.entry_point, &made->error))
@@ -117,11 +83,11 @@ heed_status heed_text_generator_create(const heed_model* model, const heed_task_
     chosen.top_p = sampling->top_p == 0 ? 1.0f : sampling->top_p;
     chosen.seed = sampling->seed;
   }
-  return create_on_texts(model, options, generator, diagnostic,
-                         [&](heed_text_generator* made, const heed_task_options& wanted) {
-                           return made->generator.create(model, wanted.engine, chosen,
-                                                         &made->error);
-                         });
+  return heed::create_task_object(
+      model, options, generator, diagnostic, heed::text_task, kNoTokenizer,
+      [&](heed_text_generator* made, const heed_task_options& wanted) {
+        return made->generator.create(model, wanted.engine, chosen, &made->error);
+      });
 }
 
 void heed_text_generator_destroy(heed_text_generator* generator) { delete generator; }

@@ -257,6 +257,28 @@ TEST_CASE("a checkpoint's folder is converted and run on texts, from the line, a
   CHECK(folder.program(examples + "generate_text " + embedder + " text").code == 1);
 }
 
+TEST_CASE("the example programs in C spot keywords and write speech down") {
+  const Folder folder;
+  heed::test::read_family_golden("whisper").write_folder(folder / "whisper");
+  REQUIRE(folder.heed("convert " + (folder / "whisper") + "/ --random-samples 0").code == 0);
+  const std::string examples = HEED_EXAMPLES, keywords = folder.demo("keywords"),
+                    whisper = folder / "whisper.heed", sound = std::string(kDemo) + "keywords.wav";
+  const Outcome spotted = folder.program(examples + "spot_keywords " + keywords + " " + sound);
+  INFO(spotted.err);
+  CHECK(spotted.code == 0);
+  const Outcome said = folder.program(examples + "transcribe " + whisper + " " + sound + " en");
+  CHECK(said.code == 0);
+  const Json same =
+      Json::parse(folder.heed("run " + whisper + " --json --language en " + sound).out);
+  REQUIRE_FALSE(same["segments"].empty());
+  for (const Json& segment : same["segments"])
+    CHECK(said.out.find(" s " + std::string(segment["text"])) != std::string::npos);
+  CHECK(folder.program(examples + "transcribe " + whisper + " " + sound + " xx").code == 1);
+  CHECK(folder.program(examples + "transcribe " + keywords + " " + sound).code == 1);
+  CHECK(folder.program(examples + "spot_keywords " + whisper + " " + sound).code == 1);
+  CHECK(folder.program(examples + "spot_keywords " + keywords + " /nowhere.wav").code == 1);
+}
+
 TEST_CASE("the example programs in C find objects and segment a picture") {
   const Folder folder;
   const auto made = [&](const char* name) {
