@@ -249,6 +249,7 @@ FileModel lower_all(std::vector<Part>& parts, const PrecisionRules& rules) {
     part.precision = choose_precision(part.fused, rules);
     const auto general = lower(part.fused, part.source.entry_point, part.precision, file);
     part.general = {general.begin(), general.end()};
+    file.model.entry_points.back()->shared_arena = part.imported.shared_arena;
   }
   drop_unused_tensors(file);
   return file;

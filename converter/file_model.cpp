@@ -1,5 +1,6 @@
 #include "converter/file_model.h"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -90,8 +91,16 @@ int32_t FileModel::add_constant(const std::string& name, DataType type, const Di
   return index;
 }
 
-int32_t FileModel::add_view(const std::string& name, int32_t parent, uint64_t offset,
-                            DataType type, const Dims& shape) {
+bool FileModel::holds(const void* bytes, size_t size) const {
+  const auto found = known_.find(hash_bytes(bytes, size));
+  if (found == known_.end()) return false;
+  return std::any_of(found->second.begin(), found->second.end(), [&](const fb::Blob& blob) {
+    return blob.size() == size && std::memcmp(blobs_.data() + blob.offset(), bytes, size) == 0;
+  });
+}
+
+int32_t FileModel::add_view(const std::string& name, int32_t parent, uint64_t offset, DataType type,
+                            const Dims& shape) {
   if (tensor(parent).storage == fb::Storage::view) {
     offset += tensor(parent).offset;
     parent = tensor(parent).parent;

@@ -26,8 +26,10 @@ class FileModel {
   /// where that is of another type or shape.
   int32_t add_state(const std::string& name, DataType type, const Dims& shape, uint32_t group);
   /// A constant with its bytes. Equal bytes are stored once, whatever their names.
-  int32_t add_constant(const std::string& name, DataType type, const Dims& shape,
-                       const void* bytes, size_t size);
+  int32_t add_constant(const std::string& name, DataType type, const Dims& shape, const void* bytes,
+                       size_t size);
+  /// Whether a constant of these bytes is there.
+  bool holds(const void* bytes, size_t size) const;
   /// A tensor that lies `offset` bytes into `parent`; of a view, into what that views.
   int32_t add_view(const std::string& name, int32_t parent, uint64_t offset, DataType type,
                    const Dims& shape);

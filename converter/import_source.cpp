@@ -63,6 +63,7 @@ std::vector<ImportedSource> import_folder(const ConvertSource& source,
     ImportedSource result;
     result.entry_point = recipe.entries.size() == 1 ? source.entry_point : entry.name;
     result.graph = entry.net.finish();
+    result.shared_arena = entry.shared_arena;
     result.graph.name = result.entry_point;
     for (const graph::ValueId input : result.graph.inputs)
       result.names.inputs.push_back(result.graph.value(input).name);

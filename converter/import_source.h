@@ -20,6 +20,7 @@ namespace heed {
 struct ImportedSource {
   std::string entry_point;
   graph::Graph graph;               // folded and sorted, every live value with type and shape
+  uint32_t shared_arena = 0;        // as in the file
   int32_t nodes = 0;                // before folding
   std::vector<std::string> notes;   // what was assumed
   onnx::OpenNames names;            // what options may name

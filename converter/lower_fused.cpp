@@ -13,11 +13,11 @@ namespace heed {
 namespace {
 
 using graph::Constant;
-using graph::Node;
-using graph::ValueId;
 using graph::kFusedDomain;
 using graph::kNoNode;
 using graph::kNoValue;
+using graph::Node;
+using graph::ValueId;
 
 ValueId input_or_none(const Node& node, size_t index) {
   return index < node.inputs.size() ? node.inputs[index] : kNoValue;
@@ -59,8 +59,8 @@ void Lowering::lower_chain(const Chain& chain) {
     lower_rows(chain);
   } else if (core.is("Add")) {
     // Alone, an Add is a Binary op; with a norm or int8 rows to make it is a Rows op.
-    const bool alone = chain.norm == kNoNode &&
-                       demands_.q8(aliases_.rows_root(chain.result())).empty();
+    const bool alone =
+        chain.norm == kNoNode && demands_.q8(aliases_.rows_root(chain.result())).empty();
     if (alone) {
       lower_binary(core);
       general_nodes_.push_back(core.name);
@@ -219,8 +219,8 @@ void Lowering::lower_linear(const Chain& chain) {
       options.hop = u32(node.int_or("hop", 1));
       if (pad > 0) {
         const Dims dims = to_dims(shape(x));
-        const int32_t padded = scratch(node, "padded", DataType::f32,
-                                       {dims[0], dims[1] + 2 * u32(pad), dims[2]});
+        const int32_t padded =
+            scratch(node, "padded", DataType::f32, {dims[0], dims[1] + 2 * u32(pad), dims[2]});
         fb::PadOptionsT pads;
         pads.before = {0, static_cast<int32_t>(pad), 0};
         emit(node.name + ":pad", std::move(pads), {input}, {padded});
@@ -253,9 +253,9 @@ void Lowering::lower_linear_per_batch(const Chain& chain) {
   const std::vector<int32_t> weights = weight_operands(node, precision, window);
   const int32_t x = plain(node.inputs[0]);
   const int32_t y = make_plain(chain.r);
-  const bool residual_per_batch =
-      chain.residual != kNoValue && shape(chain.residual).size() == out.size() &&
-      shape(chain.residual)[0] == static_cast<int64_t>(out[0]);
+  const bool residual_per_batch = chain.residual != kNoValue &&
+                                  shape(chain.residual).size() == out.size() &&
+                                  shape(chain.residual)[0] == static_cast<int64_t>(out[0]);
   for (uint32_t b = 0; b < out[0]; ++b) {
     const std::string part = node.name + ":" + std::to_string(b);
     int32_t input = view(x, b * step_in, part_in);
@@ -289,23 +289,48 @@ void Lowering::lower_linear_per_batch(const Chain& chain) {
   }
 }
 
+/// Whether the rows of a table are the weights of an int8 layer over whole rows too, as where a
+/// decoder's last layer looks for the word whose embedding fits.
+bool Lowering::is_a_layers_too(const Constant& table) const {
+  for (const graph::NodeId id : graph_.order()) {
+    const Node& node = graph_.node(id);
+    if (!node.is("Linear", kFusedDomain)) continue;
+    const Constant* weight = graph_.constant(node.inputs[1]);
+    const auto found = precision_.find(id);
+    if (weight != nullptr && found != precision_.end() && found->second.int8 &&
+        found->second.group == 0 && weight->shape == table.shape && weight->f32 == table.f32)
+      return true;
+  }
+  return false;
+}
+
 void Lowering::lower_embedding(const Chain& chain) {
   const Node& node = graph_.node(chain.core);
   const Constant* table = graph_.constant(node.inputs[0]);
   if (!table) throw ConvertError("its table is not constant");
   const std::string label = name(node.inputs[0]);
+  fb::EmbeddingOptionsT options;
   std::vector<int32_t> inputs;
   if (precision_.at(chain.core).int8) {
     const QuantizedRows rows = quantize_rows(*table, label);
-    inputs = {file_.add_constant(label, DataType::i8, to_dims(table->shape), rows.q.data(),
-                                 rows.q.size()),
-              plain(node.inputs[1]),
-              float_constant(label + ":scale", {u32(rows.rows)}, rows.scale)};
+    const PackedLinear packed = pack_int8(rows, 1, 0);
+    if (is_a_layers_too(*table) || file_.holds(packed.weights.data(), packed.weights.size())) {
+      options.packed_rows = u32(rows.rows);
+      inputs = {file_.add_constant(label, DataType::i8,
+                                   {u32(packed.n_padded) / 16, u32(packed.k_padded) / 4, 16, 4},
+                                   packed.weights.data(), packed.weights.size()),
+                plain(node.inputs[1]),
+                float_constant(label + ":scale", {u32(packed.n_padded)}, packed.scale)};
+    } else {
+      inputs = {file_.add_constant(label, DataType::i8, to_dims(table->shape), rows.q.data(),
+                                   rows.q.size()),
+                plain(node.inputs[1]),
+                float_constant(label + ":scale", {u32(rows.rows)}, rows.scale)};
+    }
   } else {
     require_finite(*table, label);
     inputs = {plain(node.inputs[0]), plain(node.inputs[1]), -1};
   }
-  fb::EmbeddingOptionsT options;
   options.wrap = true;  // ONNX: negative ids count from the end
   options.epilogue = std::make_unique<fb::EpilogueT>(epilogue_of(chain));
   std::vector<int32_t> outputs = chain_outputs(chain);
@@ -331,12 +356,11 @@ void Lowering::emit_table(ValueId table, int64_t rows, const std::string& op_nam
   const QuantizedRows quantized = quantize_rows(flat, label);
   std::vector<int32_t> ids;
   for (int64_t m = 0; m < rows; ++m) ids.push_back(static_cast<int32_t>(m % count));
-  std::vector<int32_t> inputs = {
-      file_.add_constant(label, DataType::i8, {u32(count), u32(width)}, quantized.q.data(),
-                         quantized.q.size()),
-      file_.add_constant(label + ":rows", DataType::i32, {u32(rows)}, ids.data(),
-                         ids.size() * sizeof(int32_t)),
-      float_constant(label + ":scale", {u32(count)}, quantized.scale)};
+  std::vector<int32_t> inputs = {file_.add_constant(label, DataType::i8, {u32(count), u32(width)},
+                                                    quantized.q.data(), quantized.q.size()),
+                                 file_.add_constant(label + ":rows", DataType::i32, {u32(rows)},
+                                                    ids.data(), ids.size() * sizeof(int32_t)),
+                                 float_constant(label + ":scale", {u32(count)}, quantized.scale)};
   fb::EmbeddingOptionsT options;
   options.epilogue = std::make_unique<fb::EpilogueT>(std::move(epilogue));
   emit(op_name, std::move(options), std::move(inputs), std::move(outputs));
@@ -433,8 +457,7 @@ bool Lowering::lower_pool(const Node& node) {
   const auto strides = node.ints_or("strides", {1, 1});
   const auto pads = node.ints_or("pads", {0, 0, 0, 0});
   fb::PoolOptionsT options;
-  options.kind =
-      node.string_or("kind", "max") == "max" ? fb::PoolKind::max : fb::PoolKind::average;
+  options.kind = node.string_or("kind", "max") == "max" ? fb::PoolKind::max : fb::PoolKind::average;
   options.window_h = flat ? 1 : u32(kernel.front());
   options.window_w = u32(flat ? kernel.front() : kernel[1]);
   options.stride_h = flat ? 1 : u32(strides.front());

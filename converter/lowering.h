@@ -104,6 +104,7 @@ class Lowering {
                       std::vector<int32_t> outputs);
   void lower_depthwise(const Chain& chain);
   void lower_embedding(const Chain& chain);
+  bool is_a_layers_too(const graph::Constant& table) const;
   void lower_rows(const Chain& chain);
   bool keeps_int8_table(const Chain& chain) const;
   void emit_table(graph::ValueId table, int64_t rows, const std::string& op_name,

@@ -58,8 +58,26 @@ std::vector<float> as_floats(const Constant& constant) {
 /// What one run of the engine stored: by tensor name.
 struct Stored {
   std::string op;
+  std::vector<int64_t> shape;  // without ones
   std::vector<float> values;
 };
+
+template <class Dims>
+std::vector<int64_t> without_ones(const Dims& begin, size_t rank) {
+  std::vector<int64_t> shape;
+  for (size_t i = 0; i < rank; ++i)
+    if (begin[i] != 1) shape.push_back(begin[i]);
+  return shape;
+}
+
+/// Values [channels, positions] as the file has them: [positions, channels].
+std::vector<float> channels_last(const std::vector<float>& values, int64_t channels) {
+  const auto c = static_cast<size_t>(channels), positions = values.size() / c;
+  std::vector<float> moved(values.size());
+  for (size_t i = 0; i < c; ++i)
+    for (size_t p = 0; p < positions; ++p) moved[p * c + i] = values[i * positions + p];
+  return moved;
+}
 
 struct Watch {
   const heed_model* model;
@@ -85,7 +103,8 @@ void observe(void* user, heed_session* session, int32_t op) {
     if (heed_model_op_output(watch.model, watch.entry_point, op, i, &index) != HEED_OK ||
         index < 0 || heed_session_tensor(session, index, &tensor) != HEED_OK)
       continue;
-    watch.stored[tensor.name] = {info.kind, floats_of(tensor)};
+    watch.stored[tensor.name] = {
+        info.kind, without_ones(tensor.dims, static_cast<size_t>(tensor.rank)), floats_of(tensor)};
   }
 }
 
@@ -180,7 +199,15 @@ class EntryMeasure {
       return;
     auto& layer = layers_[name];
     layer.first = found->second.op;
-    layer.second.add(value.f32.data(), found->second.values.data(), value.f32.size());
+    // Convolutions moved their channels to the end, and kept their names.
+    const std::vector<int64_t> shape = without_ones(value.shape, value.shape.size());
+    const bool moved = shape.size() >= 2 && !found->second.shape.empty() &&
+                       shape.back() != found->second.shape.back() &&
+                       shape.front() == found->second.shape.back();
+    const std::vector<float> last =
+        moved ? channels_last(value.f32, shape.front()) : std::vector<float>{};
+    layer.second.add(moved ? last.data() : value.f32.data(), found->second.values.data(),
+                     value.f32.size());
   }
 
   void compare_output(size_t index, const Constant& expected) {

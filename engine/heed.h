@@ -172,6 +172,7 @@ typedef struct heed_entry_point {
   int32_t ops;
   int32_t attentions; /* ops that heed_attention_tap can show */
   uint64_t arena_bytes;
+  uint32_t shared_arena; /* those of one number use one arena in turn; 0: its own */
 } heed_entry_point;
 
 typedef struct heed_op {
@@ -239,7 +240,8 @@ HEED_API void heed_session_destroy(heed_session* session);
 
 /* Where an input is to be written and an output found. `data` stays the same for the session's
  * life. A run may overwrite its inputs: fill all of them before each run. Outputs hold until the
- * next run of the same entry point, whatever other entry points run meanwhile. Writing in place
+ * next run of the same entry point, or of one that shares its arena
+ * (heed_entry_point.shared_arena), whatever other entry points run meanwhile. Writing in place
  * saves a copy; there is no other way in. */
 HEED_API heed_status heed_session_input(heed_session* session, const char* entry_point,
                                         const char* name, heed_tensor* tensor);

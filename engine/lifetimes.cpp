@@ -28,4 +28,23 @@ void find_lifetimes(const DecodedModel& model, int32_t entry_point, std::span<Li
     for (const int32_t tensor : *entry.outputs()) use(tensor, ops);
 }
 
+int32_t arena_owner(const fb::Model& model, int32_t entry_point) {
+  const auto& entries = *model.entry_points();
+  const uint32_t group = entries.Get(static_cast<uint32_t>(entry_point))->shared_arena();
+  for (int32_t e = 0; group != 0 && e < entry_point; ++e)
+    if (entries.Get(static_cast<uint32_t>(e))->shared_arena() == group) return e;
+  return entry_point;
+}
+
+uint64_t arena_bytes_taken(const fb::Model& model, int32_t entry_point) {
+  if (arena_owner(model, entry_point) != entry_point) return 0;
+  const auto& entries = *model.entry_points();
+  const fb::EntryPoint& own = *entries.Get(static_cast<uint32_t>(entry_point));
+  uint64_t most = own.arena_bytes();
+  for (const fb::EntryPoint* entry : entries)
+    if (own.shared_arena() != 0 && entry->shared_arena() == own.shared_arena())
+      most = std::max<uint64_t>(most, entry->arena_bytes());
+  return most;
+}
+
 }  // namespace heed

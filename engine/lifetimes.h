@@ -1,6 +1,6 @@
 #pragma once
-// When each tensor of an entry point must keep its bytes: the one rule that the planner
-// (converter/plan) and verify_plan share.
+// When each tensor of an entry point must keep its bytes, and in which arena: the rules that the
+// planner (converter/plan), verify_plan and sessions share.
 //
 // A tensor lives from the op that first writes it (an entry point's inputs: from before the first
 // op) to the op that last reads it (its outputs: until after the last op), both included: no op
@@ -25,5 +25,10 @@ struct Lifetime {
 /// Lifetimes of the arena's tensors in one entry point: lifetimes[i] for tensor i if it is a root
 /// in the arena that this entry point uses, else not used(). One element for each tensor.
 void find_lifetimes(const DecodedModel& model, int32_t entry_point, std::span<Lifetime> lifetimes);
+
+/// Where an entry point's arena comes from: itself, or the first one that shares it; and what that
+/// one takes, which is as much as the largest of them.
+int32_t arena_owner(const fb::Model& model, int32_t entry_point);
+uint64_t arena_bytes_taken(const fb::Model& model, int32_t entry_point);
 
 }  // namespace heed

@@ -145,6 +145,7 @@ heed_status heed_model_entry_point(const heed_model* model, int32_t index,
   entry_point->outputs = static_cast<int32_t>(size_of(entry.outputs()));
   entry_point->ops = static_cast<int32_t>(size_of(entry.ops()));
   entry_point->arena_bytes = entry.arena_bytes();
+  entry_point->shared_arena = entry.shared_arena();
   for (uint32_t i = 0; i < size_of(entry.ops()); ++i)
     entry_point->attentions += is_attention(*entry.ops()->Get(i));
   return HEED_OK;

@@ -9,6 +9,7 @@
 #include <new>
 
 #include "engine/arena.h"
+#include "engine/lifetimes.h"
 #include "engine/operands.h"
 
 namespace heed {
@@ -59,8 +60,10 @@ class Carver {
     std::byte* state = take_bytes(model_table(model_).state_bytes());
     if (session != nullptr) session->state = state;
     for (int32_t e = 0; e < entry_count(model_); ++e) {
-      std::byte* memory = take_bytes(entry_point_at(model_, e).arena_bytes());
-      if (session != nullptr) session->entries[e].arena = memory;
+      std::byte* memory = take_bytes(arena_bytes_taken(model_table(model_), e));
+      if (session == nullptr) continue;
+      const int32_t owner = arena_owner(model_table(model_), e);
+      session->entries[e].arena = owner == e ? memory : session->entries[owner].arena;
     }
     carve_scratch(session);
     return arena_.ok() ? session : nullptr;

@@ -130,10 +130,12 @@ Status check_state(const DecodedModel& model, PlanScratch& scratch, heed_diagnos
 Status verify_plan(const DecodedModel& model, const Limits& limits, heed_diagnostic* diagnostic) {
   const uint64_t limit = limits.session_bytes < 0 ? 0 : static_cast<uint64_t>(limits.session_bytes);
   uint64_t total = model.table->state_bytes();
-  for (const fb::EntryPoint* entry : *model.table->entry_points()) {
+  const int32_t entries = static_cast<int32_t>(model.table->entry_points()->size());
+  for (int32_t e = 0; e < entries; ++e) {
     // Checked one by one, so that the sum cannot wrap.
-    if (entry->arena_bytes() > limit) total = UINT64_MAX;
-    if (total <= limit) total += entry->arena_bytes();
+    const uint64_t bytes = arena_bytes_taken(*model.table, e);
+    if (bytes > limit) total = UINT64_MAX;
+    if (total <= limit) total += bytes;
   }
   if (total > limit || total > SIZE_MAX / 8)
     return fail(diagnostic, Status::limit_exceeded, "a session needs more memory than the limit",
@@ -142,7 +144,6 @@ Status verify_plan(const DecodedModel& model, const Limits& limits, heed_diagnos
   PlanScratch scratch;
   if (!scratch.allocate(static_cast<size_t>(model.tensor_count)))
     return fail(diagnostic, Status::out_of_memory, "no memory to verify the file");
-  const int32_t entries = static_cast<int32_t>(model.table->entry_points()->size());
   for (int32_t e = 0; e < entries; ++e) HEED_TRY(check_arena(model, e, scratch, diagnostic));
   return check_state(model, scratch, diagnostic);
 }

@@ -29,6 +29,7 @@ struct RecipeOptions {
 struct RecipeEntry {
   std::string name;
   Net net;
+  uint32_t shared_arena = 0;  // as in the file
 };
 
 /// What a recipe reads and what it makes.
@@ -45,7 +46,7 @@ class Recipe {
               const std::string& input = "", size_t axis = 0);
 
   /// A new entry point ("main" where there is one only). The reference stays valid.
-  Net& entry(const std::string& name = "main");
+  Net& entry(const std::string& name = "main", uint32_t shared_arena = 0);
 
   std::list<RecipeEntry> entries;
   std::shared_ptr<fb::TaskT> task;  // what the model is for; may stay null

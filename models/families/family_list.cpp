@@ -53,8 +53,8 @@ int64_t Recipe::dim(const std::string& name, int64_t otherwise, int64_t most,
   return size;
 }
 
-Net& Recipe::entry(const std::string& name) {
-  entries.push_back({name, Net(checkpoint)});
+Net& Recipe::entry(const std::string& name, uint32_t shared_arena) {
+  entries.push_back({name, Net(checkpoint), shared_arena});
   return entries.back().net;
 }
 

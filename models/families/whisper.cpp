@@ -23,6 +23,7 @@ namespace heed::families {
 namespace {
 
 constexpr double kEpsilon = 1e-5;
+constexpr uint32_t kEncoderArena = 1;
 constexpr int64_t kRowsPerSecond = 50;  // of the encoder; two frames each
 
 struct Sizes {
@@ -71,7 +72,8 @@ std::string cache_name(int64_t layer, const char* which) {
 
 /// An entry point for sounds of `seconds`.
 void add_encoder(Recipe& recipe, const Sizes& s, const std::string& prefix, int64_t seconds) {
-  Net& net = recipe.entry("encode_" + std::to_string(seconds) + "s");
+  // A sound is encoded by one of them.
+  Net& net = recipe.entry("encode_" + std::to_string(seconds) + "s", kEncoderArena);
   const int64_t rows = std::min(seconds * kRowsPerSecond, s.source_rows);
   const std::string encoder = prefix + "encoder.";
   ValueId x = net.input("mel", {1, s.bins, 2 * rows});

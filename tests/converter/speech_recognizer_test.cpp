@@ -138,6 +138,44 @@ TEST_CASE("a long sound becomes segments and words in the order in which they we
   }
 }
 
+TEST_CASE("a Whisper's encoders use one arena in turn, and its words are stored once") {
+  TinyWhisper whisper;
+  // Six seconds at most, so that there are two encoders, and a table of words worth int8.
+  const auto resize = [&](const std::string& key, const std::string& size, const char* tensor,
+                          int64_t rows) {
+    std::string& config = whisper.golden.files["config.json"];
+    config.replace(config.find(key), key.size() + size.size(), key + std::to_string(rows));
+    for (heed::test::GoldenValue& weight : whisper.golden.tensors)
+      if (weight.name.ends_with(tensor)) {
+        weight.shape[0] = rows;
+        weight.floats = heed::test::formula(tensor, static_cast<size_t>(rows) * 32);
+      }
+  };
+  resize("\"max_source_positions\": ", "100", "encoder.embed_positions.weight", 300);
+  resize("\"vocab_size\": ", "171", "embed_tokens.weight", 2100);
+  whisper.convert(1, true);
+  uint64_t sum = 0, largest = 0;
+  heed_entry_point entry{};
+  for (int32_t e = 0; heed_model_entry_point(whisper.model.get(), e, &entry) == HEED_OK; ++e) {
+    const bool encodes = std::string(entry.name).starts_with("encode");
+    CHECK((entry.shared_arena != 0) == encodes);
+    if (encodes) sum += entry.arena_bytes, largest = std::max(largest, entry.arena_bytes);
+  }
+  CHECK(sum > largest);  // 5 and 6 seconds
+  size_t needed = 0;
+  REQUIRE(heed_memory_needed(whisper.model.get(), nullptr, &needed, nullptr) == HEED_OK);
+  heed_info info{};
+  heed_model_info(whisper.model.get(), &info);
+  CHECK(needed < static_cast<size_t>(info.state_bytes) + sum + largest);
+  heed_tensor tensor{};
+  std::vector<uint64_t> places;  // of the words, in blocks of 16
+  for (int32_t i = 0; heed_model_tensor(whisper.model.get(), i, &tensor) == HEED_OK; ++i)
+    if (tensor.type == HEED_I8 && tensor.rank == 4 && tensor.dims[0] == 132)
+      places.push_back(tensor.offset);
+  CHECK(places.size() == 2);
+  CHECK(std::all_of(places.begin(), places.end(), [&](uint64_t p) { return p == places[0]; }));
+}
+
 TEST_CASE("what speech needs and a model does not have is said") {
   TinyWhisper whisper;
   SECTION("a language that it does not know") {

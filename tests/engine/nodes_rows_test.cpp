@@ -172,3 +172,41 @@ TEST_CASE("an embedding of int8 rows scales each row by its own") {
   op.op.inputs[2] = -1;
   CHECK(op.verify() == Status::bad_model);
 }
+
+TEST_CASE("an embedding reads the packed weights of a linear layer as the rows that they were") {
+  SeededRandom random(5);
+  const int32_t rows = 21, held = 32, width = 10, quads = 4;  // rows of 10 in 16
+  std::vector<int8_t> table(static_cast<size_t>(rows * width));
+  for (int8_t& q : table) q = static_cast<int8_t>(random.integer(-127, 127));
+  std::vector<int8_t> packed(static_cast<size_t>(held * quads * 4), 0);
+  for (int32_t n = 0; n < rows; ++n)
+    for (int32_t k = 0; k < width; ++k)
+      packed[static_cast<size_t>(((n / 16 * quads + k / 4) * 16 + n % 16) * 4 + k % 4)] =
+          table[static_cast<size_t>(n * width + k)];
+  std::vector<float> scale(held, 0.0f);
+  for (int32_t n = 0; n < rows; ++n) scale[static_cast<size_t>(n)] = random.uniform(0.01f, 0.1f);
+  OneOp op;
+  const int32_t t = op.constant<int8_t>(DataType::i8, {held / 16, quads, 16, 4}, packed);
+  const int32_t i = op.add(DataType::i64, {5}), r = op.floats({5, width});
+  std::vector<int64_t> ids = {0, 15, 16, 20, 7};
+  op.set(i, ids);
+  fb::EmbeddingOptionsT options;
+  options.packed_rows = rows;
+  op.define(std::move(options), {t, i, op.constant(DataType::f32, {held}, scale)}, {r});
+  REQUIRE(op.verify() == Status::ok);
+  check_same_bits(op, {r});
+  const auto got = op.get<float>(r);
+  for (size_t m = 0; m < ids.size(); ++m)
+    for (int32_t k = 0; k < width; ++k)
+      REQUIRE(got[m * width + static_cast<size_t>(k)] ==
+              static_cast<float>(table[static_cast<size_t>(ids[m] * width + k)]) *
+                  scale[static_cast<size_t>(ids[m])]);
+  ids[2] = rows;  // there are weights of zero, but no row
+  op.set(i, ids);
+  CHECK(op.run(IsaSet{}, 1) == "an id lies outside of its table");
+  op.op.options.AsEmbeddingOptions()->packed_rows = held + 1;
+  CHECK(op.verify() == Status::bad_model);
+  op.op.options.AsEmbeddingOptions()->packed_rows = rows;
+  op.at(t).shape.dims[1] = 2;
+  CHECK(op.verify() == Status::bad_model);
+}

@@ -2,6 +2,7 @@
 // nothing allocated while a stream is heard, and a status for what does not fit.
 
 #include <catch2/catch_test_macros.hpp>
+#include <filesystem>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -18,7 +19,9 @@ namespace {
 
 using heed::test::AllocTrap;
 
-const std::string kDemoFolder = std::string(HEED_SOURCE_DIR) + "/models/demo/";
+std::string demo_file(const char* name) {
+  return (std::filesystem::path(HEED_SOURCE_DIR) / "models/demo" / name).string();
+}
 
 struct Made {
   heed::test::TemporaryFolder folder;
@@ -31,10 +34,10 @@ struct Made {
     REQUIRE(model.open(options.output.c_str()) == heed::Status::ok);
   }
   void keywords() {
-    std::ifstream in(kDemoFolder + "keywords.task.json");
+    std::ifstream in(demo_file("keywords.task.json"));
     heed::ConvertOptions options;
     options.task_json.assign(std::istreambuf_iterator<char>(in), {});
-    convert(kDemoFolder + "keywords.onnx", options);
+    convert(demo_file("keywords.onnx"), options);
   }
   void whisper() {
     heed::test::read_family_golden("whisper").write_folder(folder.file("checkpoint"));
@@ -61,8 +64,8 @@ TEST_CASE(
   REQUIRE(heed_sound_listener_create(made.model.get(), nullptr, &listener, &diagnostic) == HEED_OK);
   CHECK(heed_sound_listener_rate_hz(listener) == 16000);
   heed_sound sound;
-  REQUIRE(heed_sound_read_file((kDemoFolder + "keywords.wav").c_str(), 16000, &sound,
-                               &diagnostic) == HEED_OK);
+  REQUIRE(heed_sound_read_file(demo_file("keywords.wav").c_str(), 16000, &sound, &diagnostic) ==
+          HEED_OK);
   // The demo sound twice, with a second of silence after each.
   std::vector<float> stream;
   for (int i = 0; i < 2; ++i) {
@@ -166,6 +169,6 @@ TEST_CASE("what does not fit a task on sounds has a status") {
   heed_sound sound;
   CHECK(heed_sound_read_file("/nowhere.wav", 0, &sound, &diagnostic) == HEED_BAD_INPUT);
   CHECK(heed_sound_read_file(nullptr, 0, &sound, &diagnostic) == HEED_INVALID_ARGUMENT);
-  CHECK(heed_sound_read_file((kDemoFolder + "digits.png").c_str(), 0, &sound, &diagnostic) ==
+  CHECK(heed_sound_read_file(demo_file("digits.png").c_str(), 0, &sound, &diagnostic) ==
         HEED_BAD_INPUT);
 }

@@ -150,6 +150,15 @@ const OpRecipe kRecipes[] = {
        o.epilogue = epilogue(sink, 3, 12);
        sink.op(std::move(o), {table, ids, scale}, stages(sink, 3, 12));
      }},
+    {"embedding of packed rows",
+     [](RecipeSink& sink) {
+       fb::EmbeddingOptionsT o;
+       o.packed_rows = 19;
+       const int32_t table = sink.add(DataType::i8, {2, 4, 16, 4}, true);
+       const int32_t ids = sink.add(DataType::i64, {3}, false);
+       const int32_t scale = sink.add(DataType::f32, {32}, true);
+       sink.op(std::move(o), {table, ids, scale}, {sink.floats({3, 12})});
+     }},
     {"unary",
      [](RecipeSink& sink) {
        one_to_one(sink, fb::UnaryOptionsT{}, {4, 5}, {4, 5});
