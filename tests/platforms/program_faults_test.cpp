@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <cstdlib>
@@ -76,9 +77,13 @@ bool opens(const std::string& path) {
 TEST_CASE("convert, killed at any moment, leaves the old file or the whole new one, nothing else") {
   const TemporaryFolder folder, log;
   const std::string path = folder.file("out.heed"), said = log.file("said");
-  const auto begin = Clock::now();
-  REQUIRE(finish(start(convert_to(path), said)) == 0);
-  const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
+  auto whole = std::chrono::microseconds::max();  // of the quickest: others may have had to wait
+  for (int i = 0; i < 3; ++i) {
+    const auto begin = Clock::now();
+    REQUIRE(finish(start(convert_to(path), said)) == 0);
+    whole = std::min(
+        whole, std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin));
+  }
   const std::string good = slurp(path), old = "what was there before";
   const char* given = std::getenv("HEED_TEST_ROUNDS");
   SeededRandom random(5);
