@@ -370,6 +370,15 @@ void SpeechRecognizer::cut(const Said& said, double offset_s, double content_s,
   add(0, n, 0, end_s);
 }
 
+/// Adds what the alignment heads, in the mean, looked at while they said a token.
+void SpeechRecognizer::look(size_t token, std::vector<float>* sum) {
+  if (!options_.attention) return;
+  sum->resize(heard_->rows, 0.0f);
+  for (size_t h = 0; h < timing_.heads(); ++h)
+    for (size_t k = 0; k < sum->size(); ++k)
+      (*sum)[k] += timing_.row(h, token)[k] / static_cast<float>(timing_.heads());
+}
+
 /// Says the segment's words once more and watches where cross-attention looks.
 bool SpeechRecognizer::time_words(SpokenSegment* segment, double offset_s, std::string* error) {
   std::vector<int32_t> text;
@@ -399,16 +408,21 @@ bool SpeechRecognizer::time_words(SpokenSegment* segment, double offset_s, std::
   }
   heed_attention_clear(session_);
   if (!done) return false;
-  const auto starts = timing_.align(text.size() + 1, heard_->rows);
+  std::vector<size_t> word_of(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
     const std::string piece = text_of(&text[i], 1);
-    const bool begins = segment->words.empty() || (!piece.empty() && piece[0] == ' ');
-    const double begin_s = offset_s + kTimestampS * starts[i],
-                 end_s = offset_s + kTimestampS * starts[i + 1];
-    if (begins)
-      segment->words.push_back({piece, begin_s, end_s});
-    else
-      segment->words.back().text += piece, segment->words.back().end_s = end_s;
+    if (segment->words.empty() || (!piece.empty() && piece[0] == ' '))
+      segment->words.push_back({"", 0, 0, {}, offset_s});
+    SpokenWord& word = segment->words.back();
+    word.text += piece;
+    look(i, &word.attention);
+    word_of[i] = segment->words.size() - 1;
+  }
+  const auto starts = timing_.align(text.size() + 1, heard_->rows);
+  for (size_t i = 0; i < text.size(); ++i) {
+    SpokenWord& word = segment->words[word_of[i]];
+    if (i == 0 || word_of[i] != word_of[i - 1]) word.begin_s = offset_s + kTimestampS * starts[i];
+    word.end_s = offset_s + kTimestampS * starts[i + 1];
   }
   return true;
 }

@@ -22,9 +22,10 @@ struct SpeechOptions {
   std::string language;    // code ("en"); "": the model finds out, where it knows several
   bool translate = false;  // to English
   bool timestamps = true;
-  bool words = false;    // when each word was said
-  size_t beams = 1;      // at most the model's
-  bool fallback = true;  // higher temperatures where the text is not to be believed
+  bool words = false;      // when each word was said
+  bool attention = false;  // and where the model looked meanwhile
+  size_t beams = 1;        // at most the model's
+  bool fallback = true;    // higher temperatures where the text is not to be believed
   float compression_ratio_max = 2.4f, mean_log_probability_min = -1.0f, no_speech_max = 0.6f;
   size_t tokens_max = 224;  // of one window
 };
@@ -84,6 +85,7 @@ class SpeechRecognizer {
   void cut(const Said& said, double offset_s, double content_s, std::vector<SpokenSegment>* out,
            double* advance_s);
   bool time_words(SpokenSegment* segment, double offset_s, std::string* error);
+  void look(size_t token, std::vector<float>* sum);
   std::string text_of(const int32_t* tokens, size_t count) const;
 
   const heed_model* model_ = nullptr;

@@ -10,6 +10,10 @@ namespace heed {
 struct SpokenWord {
   std::string text;  // with the space before it, where there is one
   double begin_s = 0, end_s = 0;
+  /// Where cross-attention looked while it was written, by frames of 20 ms from heard_s on; filled
+  /// where that is asked for.
+  std::vector<float> attention;
+  double heard_s = 0;
 };
 
 struct SpokenSegment {

@@ -169,9 +169,9 @@ Image with_legend(const Image& picture, const HeatRange& range, const std::strin
 }
 
 Image with_words(const Image& picture, double length_s, const std::vector<PlacedWord>& words) {
-  constexpr int32_t kPad = 5, kTick = 5;
+  constexpr int32_t kPad = 5, kTick = 5, kLines = 3;
   const int32_t line = kLetterHeight, top = picture.height;
-  Image made = with_strip(picture, kTick + line + 2 * line + 2 * kPad);
+  Image made = with_strip(picture, kTick + line + kPad + (words.size() > 1 ? kLines : 2) * line);
   const auto place = [&](double at_s) {
     return static_cast<int32_t>(at_s / length_s * static_cast<double>(picture.width));
   };
@@ -182,13 +182,18 @@ Image with_words(const Image& picture, double length_s, const std::vector<Placed
     draw_text(&made, x + 3, top + kTick, 1, number_text(i * step_s, step_s < 1 ? 1 : 0) + " s",
               kInk);
   }
+  std::array<int32_t, kLines> used{};  // up to which pixel each line is
   for (const PlacedWord& word : words) {
     const int32_t left = place(word.start_s), right = place(word.end_s);
     const int32_t y = top + kTick + line + kPad;
-    const int32_t zoom = text_width(word.text, 2) <= right - left ? 2 : 1;
-    fill_rectangle(&made, left + 1, y - 3, right - 1, y - 2, kInk);
-    draw_text(&made, std::max(left, (left + right - text_width(word.text, zoom)) / 2), y, zoom,
-              word.text, kInk);
+    const int32_t zoom = words.size() == 1 ? 2 : 1, wide = text_width(word.text, zoom);
+    const int32_t x = std::clamp((left + right - wide) / 2, 0, std::max(0, made.width - wide));
+    fill_rectangle(&made, left + 1, y - 3, std::max(left + 2, right - 1), y - 2, kInk);
+    const auto free = std::find_if(used.begin(), used.end(), [&](int32_t end) { return end <= x; });
+    if (free == used.end()) continue;  // no room: the line above shows that something was said
+    *free = x + wide + 4;
+    draw_text(&made, x, y + static_cast<int32_t>(free - used.begin()) * line, zoom, word.text,
+              kInk);
   }
   return made;
 }

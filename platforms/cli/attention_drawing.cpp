@@ -74,9 +74,11 @@ Image picture_attention(const Image& picture, const AttentionMap& map,
                      heat_range(what.weights), ", per patch", what.text);
 }
 
-Image sound_attention(const AudioFrontendConfig& frontend, std::span<const float> samples,
-                      const std::vector<PlacedWord>& words, const AttentionMap& map) {
-  AudioFrontendConfig config = frontend;
+namespace {
+
+/// The spectrogram of the front end's clip in mel bands, `width` pixels wide.
+Image spectrogram(AudioFrontendConfig config, std::span<const float> samples, int32_t width,
+                  int32_t* frames) {
   if (config.kind == "pcm")
     throw CommandError(
         "--attention: the model takes the waveform itself, there is nothing to draw over");
@@ -86,18 +88,58 @@ Image sound_attention(const AudioFrontendConfig& frontend, std::span<const float
   AudioFrontend mel;
   std::string error;
   if (!mel.create(config, detect_isa(), &error)) throw CommandError("--attention: " + error);
-  const int32_t frames = mel.frames(), bands = mel.features();
-  std::vector<float> energies(static_cast<size_t>(frames) * static_cast<size_t>(bands));
+  *frames = mel.frames();
+  std::vector<float> energies(static_cast<size_t>(mel.frames()) *
+                              static_cast<size_t>(mel.features()));
   mel.compute(samples.data(), samples.size(), energies.data());
+  return resized(draw_features(energies.data(), mel.frames(), mel.features(), 1), width,
+                 kSoundHeight);
+}
+
+}  // namespace
+
+Image sound_attention(const AudioFrontendConfig& frontend, std::span<const float> samples,
+                      const std::vector<PlacedWord>& words, const AttentionMap& map) {
+  int32_t frames = 0;
+  const Image rows = spectrogram(frontend, samples, kSoundWidth, &frames);
   const TokenGrid grid = sound_grid(map.attention().keys, frames);
   const Drawn what = drawn(map, grid, {});
-  const Image rows =
-      resized(draw_features(energies.data(), frames, bands, 1), kSoundWidth, kSoundHeight);
   const Image heat = draw_attention(rows, what.weights, 1, grid.columns);
   const double length_s =
-      static_cast<double>(config.clip_samples) / static_cast<double>(config.sample_rate_hz);
+      static_cast<double>(frontend.clip_samples) / static_cast<double>(frontend.sample_rate_hz);
   return with_legend(with_words(heat, length_s, words), heat_range(what.weights),
                      ", per step in time", what.text);
+}
+
+Image spoken_attention(const AudioFrontendConfig& frontend, std::span<const float> samples,
+                       const std::vector<SpokenSegment>& segments) {
+  constexpr double kFrameS = 0.02, kLongestS = 30, kPixelsPerSecond = 60;
+  const auto rate = static_cast<double>(frontend.sample_rate_hz);
+  const double length_s = std::clamp(static_cast<double>(samples.size()) / rate, 0.1, kLongestS);
+  AudioFrontendConfig config = frontend;
+  config.clip_samples = static_cast<uint32_t>(length_s * rate);
+  int32_t frames = 0;
+  const auto width = std::max(kSoundWidth, static_cast<int32_t>(length_s * kPixelsPerSecond));
+  const Image rows = spectrogram(
+      config, samples.first(std::min<size_t>(samples.size(), config.clip_samples)), width, &frames);
+  const auto columns = static_cast<size_t>(length_s / kFrameS);
+  std::vector<PlacedWord> words;
+  std::vector<float> weights;
+  for (const SpokenSegment& segment : segments)
+    for (const SpokenWord& word : segment.words) {
+      if (word.begin_s >= length_s) continue;
+      words.push_back({word.text, word.begin_s, std::min(word.end_s, length_s)});
+      const auto first = static_cast<size_t>(word.heard_s / kFrameS);
+      weights.resize(words.size() * columns, 0.0f);
+      for (size_t k = 0; k < word.attention.size() && first + k < columns; ++k)
+        weights[(words.size() - 1) * columns + first + k] = word.attention[k];
+    }
+  if (words.empty()) throw CommandError("--attention: nothing was said that could be drawn");
+  const Image heat = draw_attention(rows, weights, static_cast<int32_t>(words.size()),
+                                    static_cast<int32_t>(columns));
+  return with_legend(
+      with_words(heat, length_s, words), heat_range(weights), ", per word and 20 ms",
+      "cross-attention of the " + std::to_string(words.size()) + " words, the first at the top");
 }
 
 }  // namespace heed::cli

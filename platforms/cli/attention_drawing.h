@@ -7,6 +7,7 @@
 
 #include "models/attention_map.h"
 #include "models/audio/audio_frontend.h"
+#include "models/decode/transcript.h"
 #include "models/image/attention_picture.h"
 
 namespace heed::cli {
@@ -23,5 +24,11 @@ Image picture_attention(const Image& picture, const AttentionMap& map,
 /// beneath. Throws CommandError where the model has no such front end.
 Image sound_attention(const AudioFrontendConfig& frontend, std::span<const float> samples,
                       const std::vector<PlacedWord>& words, const AttentionMap& map);
+
+/// What a speech model looked at while it wrote the words of a sound, its first half minute: a band
+/// for each word over the spectrogram, first to last from the top, the words beneath where they
+/// were said.
+Image spoken_attention(const AudioFrontendConfig& frontend, std::span<const float> samples,
+                       const std::vector<SpokenSegment>& segments);
 
 }  // namespace heed::cli

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/audio/resample.h"
+#include "models/task_info.h"
 #include "platforms/cli/run_inputs.h"
 
 namespace heed::cli {
@@ -43,8 +44,8 @@ void print_segment(const SpokenSegment& segment) {
     std::printf("    %8.2f - %8.2f s %s\n", word.begin_s, word.end_s, word.text.c_str());
 }
 
-void write_down(const RunArguments& arguments, SpeechRecognizer* recognizer,
-                const std::string& file) {
+void write_down(const RunArguments& arguments, const AudioFrontendConfig& frontend,
+                SpeechRecognizer* recognizer, const std::string& file) {
   Sound sound;
   std::string error;
   if (!read_wav(file, &sound, &error)) throw CommandError(error);
@@ -62,6 +63,10 @@ void write_down(const RunArguments& arguments, SpeechRecognizer* recognizer,
     write_text(beside(arguments, subtitles, file),
                std::filesystem::path(subtitles).extension() == ".vtt" ? subtitles_vtt(segments)
                                                                       : subtitles_srt(segments));
+  if (!arguments.attention.empty() &&
+      !write_png(beside(arguments, arguments.attention, file),
+                 spoken_attention(frontend, sound.samples, segments), &error))
+    throw CommandError(error);
   if (arguments.json) {
     Json object = {{"input", file}, {"language", recognizer->language()}, {"text", ""}};
     std::string text;
@@ -108,12 +113,20 @@ void SpeechArguments::add_to(CLI::App* command) {
 
 void run_speech(const RunArguments& arguments, const Model& model) {
   if (arguments.files.empty()) throw CommandError("nothing to listen to: give wav files");
+  if (!arguments.attention_of.empty() || arguments.attention_query >= 0)
+    throw CommandError("--attention-of: of speech the heads that follow the sound are drawn");
   SpeechRecognizer recognizer;
+  SpeechOptions options = arguments.speech.options;
+  options.attention = !arguments.attention.empty();
+  options.words = options.words || options.attention;
+  AudioTask audio;
+  (void)audio_task(*model.get(), &audio);
   std::string error;
-  if (!recognizer.create(model.get(), arguments.run.engine(), arguments.speech.options, &error))
+  if (!recognizer.create(model.get(), arguments.run.engine(), options, &error))
     throw CommandError(error);
-  each_file(arguments, {},
-            [&](const std::string& file) { write_down(arguments, &recognizer, file); });
+  each_file(arguments, {}, [&](const std::string& file) {
+    write_down(arguments, audio.frontend, &recognizer, file);
+  });
 }
 
 }  // namespace heed::cli

@@ -109,7 +109,7 @@ TEST_CASE("a long sound becomes segments and words in the order in which they we
   TinyWhisper whisper;
   whisper.convert(1, true);
   SpeechOptions options;
-  options.words = true;
+  options.words = options.attention = true;
   options.language = "fr";
   options.no_speech_max = 1;
   SpeechRecognizer recognizer;
@@ -129,12 +129,16 @@ TEST_CASE("a long sound becomes segments and words in the order in which they we
     REQUIRE_FALSE(segment.words.empty());
     std::string text;
     double word_s = 0;
+    float looked = 0;  // each token's attention sums to 1
     for (const heed::SpokenWord& word : segment.words) {
+      CHECK(word.heard_s <= word.begin_s);
+      for (const float weight : word.attention) looked += weight;
       CHECK((word.begin_s >= word_s && word.end_s >= word.begin_s && word.end_s <= 5.0));
       word_s = word.begin_s;
       text += word.text;
     }
     CHECK(text == segment.text);
+    CHECK(looked > 0.9f);
   }
 }
 

@@ -185,6 +185,19 @@ TEST_CASE("the demo sound's attention is drawn over its spectrogram") {
   CHECK(slurp(png).substr(1, 3) == "PNG");
 }
 
+TEST_CASE("what speech attended to is drawn over its spectrogram") {
+  const Folder folder;
+  heed::test::read_family_golden("whisper").write_folder(folder / "whisper");
+  const std::string model = folder / "whisper.heed", png = folder / "map.png";
+  REQUIRE(folder.heed("convert " + (folder / "whisper") + "/ --random-samples 0").code == 0);
+  const std::string draw = "run " + model + " " + kDemo + "keywords.wav --attention " + png;
+  const Outcome outcome = folder.heed(draw);
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(slurp(png).substr(1, 3) == "PNG");
+  check_fails(folder.heed(draw + " --attention-of 1"), {"--attention-of"});
+}
+
 TEST_CASE("the example program in C says what is in the demo picture") {
   const Folder folder;
   const std::string model = folder.demo("digits"), program = HEED_EXAMPLES "classify_picture ";
