@@ -13,3 +13,5 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(HEED_QEMU_CPU max CACHE STRING "CPU model that qemu runs the tests on")
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -cpu ${HEED_QEMU_CPU} -L /usr/aarch64-linux-gnu)
+# Phones and Pis have pages of 4 or 16 kB; room for those of 64 kB would be 60 kB of zeros.
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-Wl,-z,max-page-size=16384")
