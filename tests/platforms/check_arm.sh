@@ -104,6 +104,15 @@ loops() {  # loops BUILD OBJDUMP: no sum of an inner loop may have left its regi
   python3 -B tests/tidy/inner_loops.py "$2" "$1/ops_objects.txt"
 }
 
+small() {  # small BUILD STRIP MOST: what one copies to a Pi
+  "$2" -o "$work/stripped" "$1/heed"
+  local bytes
+  bytes=$(stat -c %s "$work/stripped")
+  echo "$1/heed, static and stripped: $bytes bytes of at most $3"
+  [ "$bytes" -le "$3" ] || { echo "$1/heed has grown beyond $3 bytes" >&2; return 1; }
+}
+
+small "$aarch64" aarch64-linux-gnu-strip 2500000
 loops "$aarch64" aarch64-linux-gnu-objdump
 loops "$armv7" arm-linux-gnueabihf-objdump
 convert_all
