@@ -7,6 +7,8 @@ namespace heed {
 namespace {
 
 constexpr int32_t kSideMax = HEED_PICTURE_SIDE_MAX;
+constexpr int32_t kResizedSideMax = 1 << 24;  // before the centre is cut out
+constexpr size_t kScratchMax = size_t{1} << 29;
 
 bool positive(const float* values, int32_t count) {
   return std::all_of(values, values + count, [](float v) { return v > 0 && std::isfinite(v); });
@@ -46,7 +48,12 @@ Status PicturePreprocessor::create(const ImagePreprocessConfig& config, int32_t 
   const ResizedPart part = part_of(side_max_, side_max_);
   const int32_t side = std::min(part.resized_width, part.resized_height);
   const double shrink = static_cast<double>(side_max_) / side;
-  scratch_bytes_ = resize_scratch_bytes(part, shrink * (1.0 + 1.0 / side), side_max_);
+  const uint64_t scratch = resize_scratch_bytes(part, shrink * (1.0 + 1.0 / side), side_max_);
+  if (scratch > kScratchMax)
+    return fail(diagnostic, Status::limit_exceeded,
+                "resizing pictures as the model asks takes more memory than it may", -1, -1,
+                static_cast<int64_t>(kScratchMax), static_cast<int64_t>(scratch));
+  scratch_bytes_ = static_cast<size_t>(scratch);
   return Status::ok;
 }
 
@@ -100,6 +107,11 @@ Status PicturePreprocessor::fill(const heed_picture& picture, float* out,
     return fail(diagnostic, Status::limit_exceeded, "the picture is larger than picture_side_max",
                 -1, -1, side_max_, side);
   const ResizedPart part = part_of(picture.width, picture.height);
+  const int32_t longer = std::max(part.resized_width, part.resized_height);
+  if (longer > kResizedSideMax)
+    return fail(diagnostic, Status::limit_exceeded,
+                "the picture is so narrow that it becomes too long when it is resized", -1, -1,
+                kResizedSideMax, longer);
   if (!resize(picture, part, scratch_, scratch_bytes_, seen_))
     return fail(diagnostic, Status::limit_exceeded, "the picture is too large to be resized");
   place_.scale_x = static_cast<float>(picture.width) / static_cast<float>(part.resized_width);

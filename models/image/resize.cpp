@@ -99,7 +99,7 @@ struct Scratch {
   Window* windows;  // of the columns
   uint8_t* rows;    // a ring of rows, resized across
   uint8_t* line;    // an input row whose channels are not those wanted
-  size_t bytes;
+  uint64_t bytes;   // may be more than an address can hold where `base` is null
 };
 
 Scratch lay_out(const ResizedPart& part, int64_t column_taps, int64_t row_taps, int32_t in_width,
@@ -109,7 +109,7 @@ Scratch lay_out(const ResizedPart& part, int64_t column_taps, int64_t row_taps, 
     *at = base == nullptr
               ? nullptr
               : reinterpret_cast<std::remove_reference_t<decltype(*at)>>(base + s.bytes);
-    s.bytes += (static_cast<size_t>(count) * sizeof(**at) + 7) / 8 * 8;
+    s.bytes += (static_cast<uint64_t>(count) * sizeof(**at) + 7) / 8 * 8;
   };
   const int64_t row = int64_t{part.width} * part.channels;
   take(&s.exact, std::max(column_taps, row_taps));
@@ -167,16 +167,17 @@ void resize_nearest(const heed_picture& picture, const ResizedPart& part, uint8_
   const Axis down{part.filter, picture.height, part.resized_height};
   const Span columns = within(part.left, part.width, part.resized_width);
   const size_t channels = static_cast<size_t>(part.channels);
+  double left = across.scale() * 0.5;
+  const int32_t first = std::max(part.left, 0);
+  for (int32_t column = 0; column < first; ++column) left += across.scale();
   double y = down.scale() * 0.5;
   for (int32_t row = 0; row < part.resized_height; ++row, y += down.scale()) {
     const int32_t to = row - part.top;
     if (to < 0 || to >= part.height) continue;
     const uint8_t* in = line_of(picture, std::min(static_cast<int32_t>(y), picture.height - 1),
                                 part.channels, line);
-    double x = across.scale() * 0.5;
-    for (int32_t column = 0; column < part.resized_width; ++column, x += across.scale()) {
-      const int32_t at = column - part.left;
-      if (at < columns.begin || at >= columns.end) continue;
+    double x = left;
+    for (int32_t at = columns.begin; at < columns.end; ++at, x += across.scale()) {
       const size_t from = static_cast<size_t>(std::min(static_cast<int32_t>(x), picture.width - 1));
       std::memcpy(out + (static_cast<size_t>(to) * static_cast<size_t>(part.width) +
                          static_cast<size_t>(at)) *
@@ -217,7 +218,7 @@ void resize_filtered(const heed_picture& picture, const ResizedPart& part, const
 
 }  // namespace
 
-size_t resize_scratch_bytes(const ResizedPart& part, double shrink, int32_t side_max) {
+uint64_t resize_scratch_bytes(const ResizedPart& part, double shrink, int32_t side_max) {
   const int64_t taps = taps_max(part.filter, shrink);
   return lay_out(part, taps, taps, side_max, nullptr).bytes;
 }
@@ -226,9 +227,11 @@ bool resize(const heed_picture& picture, const ResizedPart& part, void* scratch,
             size_t scratch_bytes, uint8_t* out) {
   const Axis across{part.filter, picture.width, part.resized_width};
   const Axis down{part.filter, picture.height, part.resized_height};
-  const Scratch s =
-      lay_out(part, across.taps(), down.taps(), picture.width, static_cast<std::byte*>(scratch));
-  if (s.bytes > scratch_bytes) return false;
+  const auto lay = [&](std::byte* base) {
+    return lay_out(part, across.taps(), down.taps(), picture.width, base);
+  };
+  if (lay(nullptr).bytes > scratch_bytes) return false;
+  const Scratch s = lay(static_cast<std::byte*>(scratch));
   const size_t bytes = static_cast<size_t>(part.width) * static_cast<size_t>(part.height) *
                        static_cast<size_t>(part.channels);
   std::memset(out, 0, bytes);
@@ -243,7 +246,7 @@ Image resized(const Image& image, int32_t width, int32_t height, Resample filter
   const ResizedPart part{width, height, 0, 0, width, height, image.channels, filter};
   const double shrink = std::max(static_cast<double>(image.width) / width,
                                  static_cast<double>(image.height) / height);
-  const size_t bytes = resize_scratch_bytes(part, shrink, image.width);
+  const auto bytes = static_cast<size_t>(resize_scratch_bytes(part, shrink, image.width));
   std::vector<uint64_t> scratch(bytes / sizeof(uint64_t) + 1);
   Image out{width, height, image.channels,
             std::vector<uint8_t>(static_cast<size_t>(width) * static_cast<size_t>(height) *

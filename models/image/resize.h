@@ -34,7 +34,7 @@ struct ResizedPart {
 
 /// Bytes of scratch for resize(), 8-byte aligned, for pictures that are at most `shrink` times as
 /// large as resized, and at most `side_max` pixels wide.
-size_t resize_scratch_bytes(const ResizedPart& part, double shrink, int32_t side_max);
+uint64_t resize_scratch_bytes(const ResizedPart& part, double shrink, int32_t side_max);
 
 /// Writes part.width x part.height x part.channels bytes. RGB becomes grey as Pillow's "L" where
 /// the part has one channel, grey becomes RGB where it has three. False: the scratch is too small.

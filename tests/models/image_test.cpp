@@ -257,3 +257,29 @@ TEST_CASE(
     heed::decode_image(reinterpret_cast<const uint8_t*>(bytes.data()), size, &back, &error);
   remove(path.c_str());
 }
+
+TEST_CASE("what a task's file asks of resizing is bounded: strips, and filters that reach far") {
+  const std::vector<uint8_t> line(8192 * 3, 200);
+  heed::ImagePreprocessConfig config;
+  config.width = config.height = 4;
+  for (const heed::Resample filter : {heed::Resample::nearest, heed::Resample::bilinear}) {
+    config.resample = filter;
+    config.resize_shorter = 2048;  // 16,777,216 pixels long before the centre is cut out
+    Preprocessor narrow(config);
+    CHECK(narrow.fill({line.data(), 8192, 1, 3, 0}) == heed::Status::ok);
+    CHECK(narrow.seen()[20] == 200);
+    config.resize_shorter = 2049;
+    Preprocessor narrower(config);
+    CHECK(narrower.fill({line.data(), 8192, 1, 3, 0}) == heed::Status::limit_exceeded);
+    CHECK(narrower.fill({line.data(), 8191, 1, 3, 0}) == heed::Status::limit_exceeded);
+    CHECK(narrower.fill({line.data(), 1, 8000, 3, 0}) == heed::Status::ok);
+  }
+  // A weight for each of thousands of pixels, for each of thousands of columns.
+  config.resample = heed::Resample::lanczos;
+  config.resize_shorter = 1;
+  config.width = 16384;
+  heed::PicturePreprocessor far;
+  heed_diagnostic diagnostic{};
+  CHECK(far.create(config, 16384, &diagnostic) == heed::Status::limit_exceeded);
+  CHECK(diagnostic.actual > int64_t{1} << 32);
+}
