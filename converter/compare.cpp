@@ -6,6 +6,7 @@
 #include "converter/graph/convert_error.h"
 #include "converter/import_source.h"
 #include "converter/measure.h"
+#include "converter/recipe_text.h"
 #include "engine/heed.hpp"
 
 namespace heed {
@@ -19,12 +20,13 @@ void add_input_shapes(const Model& model, const char* entry_point,
     (*shapes)[input.name] = graph::Shape(input.dims, input.dims + input.rank);
 }
 
-/// What the source leaves open has the sizes that its entry point was made with; a folder's, those
-/// of all.
+/// As the conversion read the source. What that leaves open has the sizes that its entry point was
+/// made with; a folder's, those of all.
 onnx::ImportOptions import_options(const Model& model, const ConvertSource& source,
                                    const CompareOptions& given) {
-  onnx::ImportOptions options;
-  options.constants = given.constants;
+  onnx::ImportOptions options = import_options_of(model.info().recipe);
+  options.shared = true;
+  for (const auto& [name, value] : given.constants) options.constants[name] = value;
   heed_entry_point entry{};
   if (!std::filesystem::is_directory(source.path))
     add_input_shapes(model, source.entry_point.c_str(), &options.shapes);

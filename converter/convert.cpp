@@ -16,12 +16,13 @@
 #include "converter/measure.h"
 #include "converter/onnx/past_to_state.h"
 #include "converter/passes/pass.h"
+#include "converter/plan/plan.h"
 #include "converter/quantize/precision.h"
+#include "converter/recipe_text.h"
 #include "converter/task_json.h"
 #include "converter/write/sha256.h"
 #include "converter/write/write_model.h"
 #include "engine/heed.hpp"
-#include "converter/plan/plan.h"
 #include "engine/verify.h"
 
 namespace heed {
@@ -70,31 +71,10 @@ std::string file_sha256(const std::string& path) {
   return sha.hex();
 }
 
-/// The options that shape the file's bytes, in one spelling.
-std::string recipe(const ConvertOptions& options) {
-  std::string text = "int8 per output, rows dynamic";
-  if (options.activation_group != 0) text += "; group " + std::to_string(options.activation_group);
-  for (const std::string& pattern : options.keep_float) text += "; keep-float " + pattern;
-  if (options.min_snr_db > 0) text += "; min-snr " + std::to_string(options.min_snr_db);
-  for (const auto& [input, dims] : options.shapes) {
-    text += "; shape " + input + " ";
-    for (size_t i = 0; i < dims.size(); ++i) {
-      if (i > 0) text += 'x';
-      text += std::to_string(dims[i]);
-    }
-  }
-  for (const auto& [dim, size] : options.dims) text += "; dim " + dim + " " + std::to_string(size);
-  for (const auto& [input, value] : options.constants)
-    text += "; constant " + input + " " + std::to_string(value);
-  if (options.keep_past > 0) text += "; keep-past " + std::to_string(options.keep_past);
-  if (!options.target.empty()) text += "; target " + options.target;
-  return text;
-}
-
 void describe_source(const std::vector<Part>& parts, const ConvertOptions& options,
                      fb::ProvenanceT* provenance) {
   provenance->producer = std::string("heed ") + heed_version();
-  provenance->recipe = recipe(options);
+  provenance->recipe = recipe_text(options);
   const auto append = [](std::string& list, const std::string& item) {
     if (!list.empty()) list += " ";
     list += item;
