@@ -43,7 +43,10 @@ void add_compare(CLI::App& program) {
   auto arguments = std::make_shared<CompareArguments>();
   CLI::App* command = program.add_subcommand(
       "compare", "Run the float source against its .heed file, layer by layer");
-  command->add_option("source", arguments->source, "The ONNX or TensorFlow Lite file, or the checkpoint's folder")->required();
+  command
+      ->add_option("source", arguments->source,
+                   "The ONNX or TensorFlow Lite file, or the checkpoint's folder")
+      ->required();
   command->add_option("model", arguments->model, "The .heed file made of it")->required();
   command->add_option("--entry", arguments->entry_point, "The entry point to compare");
   command->add_option("--constant", arguments->constants,
