@@ -30,8 +30,10 @@ heed_options RunOptions::engine() const {
 Model open_model(const std::string& path) {
   Model model;
   Diagnostic diagnostic;
-  if (model.open(path.c_str(), &diagnostic) != Status::ok)
-    throw CommandError("'" + path + "': " + diagnostic.text());
+  if (model.open(path.c_str(), &diagnostic) != Status::ok) {
+    const std::string said = diagnostic.text();  // some name the file themselves
+    throw CommandError(said.starts_with(path) ? said : "'" + path + "': " + said);
+  }
   return model;
 }
 

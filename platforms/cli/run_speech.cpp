@@ -96,9 +96,12 @@ void SpeechArguments::add_to(CLI::App* command) {
                       "Speech: its language, such as 'en' (default: heard)");
   command->add_flag("--translate", options.translate, "Speech: to English");
   command->add_flag("--words", options.words, "Speech: when each word was said");
-  command->add_flag("!--no-timestamps", options.timestamps, "Speech: one text for each window");
-  command->add_flag("!--no-fallback", options.fallback,
-                    "Speech: never try again at higher temperatures");
+  command->add_flag_callback(
+      "--no-timestamps", [this] { options.timestamps = false; },
+      "Speech: one text for each window");
+  command->add_flag_callback(
+      "--no-fallback", [this] { options.fallback = false; },
+      "Speech: never try again at higher temperatures");
   command
       ->add_option("--beams", options.beams,
                    "Speech: how many texts are followed at once (as many as converted for)")
