@@ -84,11 +84,15 @@ bool decode_webp(const uint8_t*, size_t, Image*, const char** why) {
 
 bool decode_stb(const uint8_t* bytes, size_t size, Image* out, const char** why) {
   int width = 0, height = 0, in_file = 0;
+  // Before anything else: even to tell the size, stb_image reads the tables.
+  if (!jpeg_tables_fit(bytes, size))
+    return refuse("is damaged: a Huffman table has more codes than there can be", why);
+  // stb_image makes room for 8 bits of them and then reads 16.
+  if (size > 0 && bytes[0] == 'P' && stbi_is_16_bit_from_memory(bytes, static_cast<int>(size)))
+    return refuse("is a PNM picture of 16 bits, which cannot be read", why);
   if (stbi_info_from_memory(bytes, static_cast<int>(size), &width, &height, &in_file) == 0)
     return refuse("is not a picture that can be read (PNG, JPEG, WebP, BMP, PNM)", why);
   if (!size_allowed(width, height)) return refuse("claims more pixels than can be taken", why);
-  if (!jpeg_tables_fit(bytes, size))
-    return refuse("is damaged: a Huffman table has more codes than there can be", why);
   const std::unique_ptr<uint8_t, void (*)(void*)> pixels(
       stbi_load_from_memory(bytes, static_cast<int>(size), &width, &height, &in_file, kRgb),
       stbi_image_free);
