@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # check_arm.sh NATIVE AARCH64 ARMV7: the three build folders. Runs the kernel, engine and task tests
-# under qemu as a Pi 3 (cortex-a53), a Pi 5 (cortex-a76), a newer phone (max) and a 32-bit Pi, then
-# the demo and, where HEED_TEST_MODELS names them, real models: their outputs must be the same bits
-# as this machine's, save where XNNPACK convolves.
+# and the fuzz targets of what a device is given (seeds, corpus, some changes of them) under qemu as
+# a Pi 3 (cortex-a53), a Pi 5 (cortex-a76), a newer phone (max) and a 32-bit Pi, then the demo and,
+# where HEED_TEST_MODELS names them, real models: their outputs must be the same bits as this
+# machine's, save where XNNPACK convolves.
 set -euo pipefail
 
 native=$1 aarch64=$2 armv7=$3
@@ -17,7 +18,7 @@ run32() { qemu-arm -cpu max "$@"; }
 tests() {  # tests NAME FOLDER COMMAND...: the test programs of a build folder, each in one process
   local name=$1 folder=$2 log
   shift 2
-  for room in ops engine models; do
+  for room in ops engine models fuzz; do
     log=$("$@" "$folder/tests/${room}_tests" --order decl 2>&1) || {
       printf '%s, %s tests:\n%s\n' "$name" "$room" "$(tail -n 60 <<<"$log")" >&2
       return 1
