@@ -6,7 +6,7 @@
 
 #include "models/audio/resample.h"
 #include "models/sound_stream.h"
-#include "models/speech_recognizer.h"
+#include "models/speech_to_text.h"
 #include "models/task_info.h"
 #include "models/task_object.h"
 
@@ -16,7 +16,7 @@ struct heed_sound_listener {
 };
 
 struct heed_speech_recognizer {
-  heed::SpeechRecognizer recognizer;
+  std::unique_ptr<heed::SpeechToText> recognizer;
   std::vector<heed::SpokenSegment> said;
   std::vector<heed_spoken_segment> segments;
   std::vector<heed_spoken_word> words;
@@ -166,18 +166,19 @@ heed_status heed_speech_recognizer_create(const heed_model* model, const heed_ta
       model, options, recognizer, diagnostic, writes_speech,
       "the model says nothing about how speech is written down",
       [&](heed_speech_recognizer* made, const heed_task_options& wanted) {
-        return made->recognizer.create(model, wanted.engine, chosen, &made->error);
+        made->recognizer = heed::make_speech_to_text(model, wanted.engine, chosen, &made->error);
+        return made->recognizer != nullptr;
       });
 }
 
 void heed_speech_recognizer_destroy(heed_speech_recognizer* recognizer) { delete recognizer; }
 
 heed_session* heed_speech_recognizer_session(heed_speech_recognizer* recognizer) {
-  return recognizer == nullptr ? nullptr : recognizer->recognizer.session();
+  return recognizer == nullptr ? nullptr : recognizer->recognizer->session();
 }
 
 int32_t heed_speech_recognizer_rate_hz(const heed_speech_recognizer* recognizer) {
-  return recognizer == nullptr ? 0 : static_cast<int32_t>(recognizer->recognizer.sample_rate_hz());
+  return recognizer == nullptr ? 0 : static_cast<int32_t>(recognizer->recognizer->sample_rate_hz());
 }
 
 heed_status heed_speech_recognizer_run(heed_speech_recognizer* recognizer, const float* samples,
@@ -188,7 +189,7 @@ heed_status heed_speech_recognizer_run(heed_speech_recognizer* recognizer, const
     return heed::told(diagnostic, Status::invalid_argument, "there is no recogniser or no sound");
   recognizer->segments.clear();
   try {
-    if (!recognizer->recognizer.recognize(samples, count, &recognizer->said, &recognizer->error))
+    if (!recognizer->recognizer->recognize(samples, count, &recognizer->said, &recognizer->error))
       return heed::told(diagnostic, Status::wrong_state, "the model did not run",
                         recognizer->error);
     point_at(recognizer);
@@ -207,5 +208,5 @@ const heed_spoken_segment* heed_speech_recognizer_segments(const heed_speech_rec
 }
 
 const char* heed_speech_recognizer_language(const heed_speech_recognizer* recognizer) {
-  return recognizer == nullptr ? "" : recognizer->recognizer.language().c_str();
+  return recognizer == nullptr ? "" : recognizer->recognizer->language().c_str();
 }

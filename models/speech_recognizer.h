@@ -8,32 +8,19 @@
 #include <string>
 #include <vector>
 
-#include "engine/heed.h"
 #include "models/audio/audio_frontend.h"
 #include "models/decode/hypotheses.h"
-#include "models/decode/transcript.h"
 #include "models/decode/whisper_rules.h"
 #include "models/decode/word_timing.h"
+#include "models/speech_to_text.h"
 #include "models/text/tokenizer.h"
 
 namespace heed {
 
-struct SpeechOptions {
-  std::string language;    // code ("en"); "": the model finds out, where it knows several
-  bool translate = false;  // to English
-  bool timestamps = true;
-  bool words = false;      // when each word was said
-  bool attention = false;  // and where the model looked meanwhile
-  size_t beams = 1;        // at most the model's
-  bool fallback = true;    // higher temperatures where the text is not to be believed
-  float compression_ratio_max = 2.4f, mean_log_probability_min = -1.0f, no_speech_max = 0.6f;
-  size_t tokens_max = 224;  // of one window
-};
-
-class SpeechRecognizer {
+class SpeechRecognizer : public SpeechToText {
  public:
   SpeechRecognizer() = default;
-  ~SpeechRecognizer();
+  ~SpeechRecognizer() override;
   SpeechRecognizer(const SpeechRecognizer&) = delete;
   SpeechRecognizer& operator=(const SpeechRecognizer&) = delete;
 
@@ -41,16 +28,14 @@ class SpeechRecognizer {
   /// decode_step (tokens, position, encoded to logits), and outlive this object. Returns false with
   /// a sentence in `error`. The searches allocate nothing afterwards; the transcripts do.
   bool create(const heed_model* model, const heed_options& engine, const SpeechOptions& options,
-              std::string* error);
+              std::string* error) override;
 
-  uint32_t sample_rate_hz() const { return rate_hz_; }
-  heed_session* session() const { return session_; }
+  uint32_t sample_rate_hz() const override { return rate_hz_; }
+  heed_session* session() const override { return session_; }
 
-  /// Writes down a sound of any length.
   bool recognize(const float* samples, size_t count, std::vector<SpokenSegment>* segments,
-                 std::string* error);
-  /// The language of the sound heard last, "" where the model knows one only.
-  const std::string& language() const { return language_; }
+                 std::string* error) override;
+  const std::string& language() const override { return language_; }
 
   /// One window, for tests and programs of their own: encodes it, then says the tokens that follow
   /// the prompt. Samples beyond the longest window are not heard.

@@ -77,6 +77,7 @@ void build_whisper(Recipe& recipe);
 void build_detr(Recipe& recipe);
 void build_mobilevit(Recipe& recipe);
 void build_segformer(Recipe& recipe);
+void build_wav2vec2(Recipe& recipe);
 void build_yolos(Recipe& recipe);
 
 }  // namespace heed::families

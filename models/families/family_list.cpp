@@ -22,6 +22,7 @@ constexpr Family kFamilies[] = {
     {"roberta", build_bert},
     {"segformer", build_segformer},
     {"vit", build_vit},
+    {"wav2vec2", build_wav2vec2},
     {"whisper", build_whisper},
     {"yolos", build_yolos},
 };

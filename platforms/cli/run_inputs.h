@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "models/heed_tasks.h"
-#include "models/speech_recognizer.h"
+#include "models/speech_to_text.h"
 #include "platforms/cli/attention_drawing.h"
 #include "platforms/cli/commands.h"
 #include "platforms/cli/open_model.h"

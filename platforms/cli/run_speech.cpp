@@ -45,7 +45,7 @@ void print_segment(const SpokenSegment& segment) {
 }
 
 void write_down(const RunArguments& arguments, const AudioFrontendConfig& frontend,
-                SpeechRecognizer* recognizer, const std::string& file) {
+                SpeechToText* recognizer, const std::string& file) {
   Sound sound;
   std::string error;
   if (!read_wav(file, &sound, &error)) throw CommandError(error);
@@ -103,8 +103,9 @@ void SpeechArguments::add_to(CLI::App* command) {
       "--no-fallback", [this] { options.fallback = false; },
       "Speech: never try again at higher temperatures");
   command
-      ->add_option("--beams", options.beams,
-                   "Speech: how many texts are followed at once (as many as converted for)")
+      ->add_option(
+          "--beams", options.beams,
+          "Speech: how many texts are followed at once (Whisper: as many as converted for)")
       ->check(CLI::Range(1, 64));
   command->add_option("--subtitles", subtitles, "Speech: write FILE.srt or FILE.vtt")
       ->check([](const std::string& path) {
@@ -118,17 +119,16 @@ void run_speech(const RunArguments& arguments, const Model& model) {
   if (arguments.files.empty()) throw CommandError("nothing to listen to: give wav files");
   if (!arguments.attention_of.empty() || arguments.attention_query >= 0)
     throw CommandError("--attention-of: of speech the heads that follow the sound are drawn");
-  SpeechRecognizer recognizer;
   SpeechOptions options = arguments.speech.options;
   options.attention = !arguments.attention.empty();
   options.words = options.words || options.attention;
   AudioTask audio;
   (void)audio_task(*model.get(), &audio);
   std::string error;
-  if (!recognizer.create(model.get(), arguments.run.engine(), options, &error))
-    throw CommandError(error);
+  const auto recognizer = make_speech_to_text(model.get(), arguments.run.engine(), options, &error);
+  if (recognizer == nullptr) throw CommandError(error);
   each_file(arguments, {}, [&](const std::string& file) {
-    write_down(arguments, audio.frontend, &recognizer, file);
+    write_down(arguments, audio.frontend, recognizer.get(), file);
   });
 }
 

@@ -144,6 +144,24 @@ TEST_CASE("a DETR folder with bottlenecks gives transformers' scores and boxes")
 }
 TEST_CASE("a MobileViT folder gives transformers' logits") { check_family("mobilevit"); }
 
+TEST_CASE("a wav2vec 2.0 folder gives transformers' scores of characters") {
+  check_family("wav2vec2");
+}
+TEST_CASE("a wav2vec 2.0 folder with norms of frames gives transformers' scores of characters") {
+  check_family("wav2vec2_stable");
+}
+
+TEST_CASE("a wav2vec 2.0 folder whose positions have their older names gives the same") {
+  FamilyGolden golden = heed::test::read_family_golden("wav2vec2");
+  const std::string now = "parametrizations.weight.original";
+  for (GoldenValue& tensor : golden.tensors)
+    if (const size_t at = tensor.name.find(now); at != std::string::npos)
+      tensor.name.replace(at, now.size() + 1, tensor.name.back() == '0' ? "weight_g" : "weight_v");
+  TemporaryFolder folder;
+  golden.write_folder(folder.path().string());
+  check_float_graph(golden, folder.path().string());
+}
+
 TEST_CASE("a DETR folder whose backbone has timm's names gives the same") {
   FamilyGolden golden = heed::test::read_family_golden("detr_bottleneck");
   for (GoldenValue& tensor : golden.tensors) tensor.name = timm_name(tensor.name);

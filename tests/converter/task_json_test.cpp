@@ -46,6 +46,17 @@ TEST_CASE("A task file's constants arrive in the file's task table") {
   CHECK_FALSE(task->image);
 }
 
+TEST_CASE("A task file makes a speech recogniser of a model that scores characters") {
+  const auto task = heed::read_task(R"({
+    "kind": "speech_recognition", "labels": ["", "<unk>", " ", "a"],
+    "audio": {"kind": "pcm", "sample_rate_hz": 16000, "clip_samples": 80000, "normalize": "unit",
+              "window_samples": 400, "hop_samples": 320}})", "");
+  CHECK(task->kind == "speech_recognition");
+  CHECK(task->labels == std::vector<std::string>{"", "<unk>", " ", "a"});
+  CHECK(task->audio->normalize == "unit");
+  CHECK(task->audio->hop_samples == 320);
+}
+
 TEST_CASE("Labels come out of a file's column, and comments about it name the file") {
   const heed::test::TemporaryFolder folder;
   folder.write("labels.tsv", "0\tn01\tgoldfish, Carassius\r\n1\tn02\tnewt\n");

@@ -422,9 +422,25 @@ def mobilevit():
               "do_center_crop": True, "do_flip_channel_order": True}})
 
 
+def wav2vec2(case="wav2vec2", **variant):
+    letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefg"]
+    config = transformers.Wav2Vec2Config(
+        vocab_size=12, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=64, conv_dim=[16, 16, 16], conv_kernel=[10, 3, 2], conv_stride=[5, 2, 2],
+        num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4, pad_token_id=0, **variant)
+    write(case, transformers.Wav2Vec2ForCTC(config), {"input_values": (1, 1200)},
+          {"logits": lambda r, g: r.logits}, {"samples": 1200},
+          {"vocab.json": {letter: i for i, letter in enumerate(letters)}})
+
+
+def wav2vec2_stable():
+    wav2vec2("wav2vec2_stable", feat_extract_norm="layer", do_stable_layer_norm=True,
+             conv_bias=True)
+
+
 CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, llama3, qwen2, gpt2,
          unigram, whisper, segformer,
-         yolos, detr, detr_bottleneck, mobilevit]
+         yolos, detr, detr_bottleneck, mobilevit, wav2vec2, wav2vec2_stable]
 
 if __name__ == "__main__":
     wanted = set(sys.argv[1:])

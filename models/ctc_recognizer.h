@@ -1,0 +1,63 @@
+#pragma once
+// Speech to text with models that score characters for each frame of a waveform (wav2vec 2.0):
+// windows of a sound run through the entry point that fits their length, overlapping, so that every
+// frame is taken from where the model hears around it; then connectionist temporal classification
+// reads them, greedily or by a beam, from pause to pause.
+
+#include <string>
+#include <vector>
+
+#include "models/audio/audio_frontend.h"
+#include "models/decode/ctc.h"
+#include "models/speech_to_text.h"
+
+namespace heed {
+
+class CtcRecognizer : public SpeechToText {
+ public:
+  CtcRecognizer() = default;
+  ~CtcRecognizer() override;
+  CtcRecognizer(const CtcRecognizer&) = delete;
+  CtcRecognizer& operator=(const CtcRecognizer&) = delete;
+
+  /// The model takes the waveform [1,samples] and gives scores [1,frames,labels] in every entry
+  /// point. Its labels say what each adds to the text: "" is the blank, " " parts words, "<..>" add
+  /// nothing. options.beams: prefixes that are followed; 1: greedy.
+  bool create(const heed_model* model, const heed_options& engine, const SpeechOptions& options,
+              std::string* error) override;
+  uint32_t sample_rate_hz() const override { return audio_.sample_rate_hz; }
+  heed_session* session() const override { return session_; }
+  bool recognize(const float* samples, size_t count, std::vector<SpokenSegment>* segments,
+                 std::string* error) override;
+  const std::string& language() const override { return language_; }
+
+  /// The log probabilities of the sound heard last, [frames][labels].
+  const std::vector<float>& scores() const { return scores_; }
+
+ private:
+  struct Length {
+    std::string entry;
+    float* input;
+    const float* output;
+    size_t samples, frames;
+  };
+  bool open_lengths(std::string* error);
+  bool read_labels(std::string* error);
+  bool score(const float* samples, size_t count, std::string* error);
+  bool is_quiet(size_t frame) const;
+  void read_segment(size_t first, size_t end, SpokenSegment* segment);
+  void add_words(size_t first, const std::vector<int32_t>& frames, SpokenSegment* segment) const;
+  double seconds(size_t frame) const;
+
+  const heed_model* model_ = nullptr;
+  heed_session* session_ = nullptr;
+  SpeechOptions options_;
+  AudioFrontendConfig audio_;
+  std::vector<Length> lengths_;  // shortest first
+  std::vector<std::string> labels_;
+  std::vector<float> scores_;
+  std::string language_;
+  int32_t blank_ = 0;
+};
+
+}  // namespace heed
