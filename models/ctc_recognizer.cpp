@@ -169,7 +169,11 @@ void CtcRecognizer::add_words(size_t first, const std::vector<int32_t>& frames,
       continue;
     }
     const size_t frame = first + static_cast<size_t>(frames[i]);
-    if (begins) segment->words.push_back({segment->words.empty() ? "" : " ", seconds(frame), 0});
+    if (begins) {
+      SpokenWord& word = segment->words.emplace_back();
+      word.text = segment->words.size() == 1 ? "" : " ";
+      word.begin_s = seconds(frame);
+    }
     begins = false;
     segment->words.back().text += label;
     segment->words.back().end_s = seconds(frame + 1);
