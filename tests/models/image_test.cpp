@@ -137,7 +137,7 @@ TEST_CASE("a WebP picture is decoded, or refused by its name") {
 TEST_CASE("a part that reaches beyond the picture is black there") {
   const heed::Image image = ramp(2, 2, 1);
   const heed::ResizedPart part{2, 2, -1, -1, 4, 4, 1, heed::Resample::bicubic};
-  std::vector<uint64_t> scratch(heed::resize_scratch_bytes(part, 1.0, 2) / 8);
+  std::vector<uint64_t> scratch(static_cast<size_t>(heed::resize_scratch_bytes(part, 1.0, 2) / 8));
   uint8_t out[16];
   REQUIRE(heed::resize(heed::picture_of(image), part, scratch.data(), scratch.size() * 8, out));
   CHECK(out[0] == 0);
