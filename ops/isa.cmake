@@ -3,7 +3,10 @@
 # A source file whose name ends in _<feature>.cpp is compiled with that feature's flags, and only on
 # the architecture that has it; HEED_HAVE_<FEATURE> tells the kernel lists which variants exist.
 
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+option(HEED_PORTABLE "Plain C++ kernels only: quick to build where speed is not the point" OFF)
+if(HEED_PORTABLE)
+  set(HEED_ARCH portable)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set(HEED_ARCH x86_64)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
   set(HEED_ARCH aarch64)

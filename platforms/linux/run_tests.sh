@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # run_tests.sh [--no-install] [--native] [--werror]: installs what is missing, builds with GCC and runs
-# the whole test suite; then, on a PC, builds with Clang and cross-builds for 64-bit and 32-bit ARM,
-# whose tests run under qemu. --native leaves Clang and ARM out; with --werror a warning is an error.
+# the whole test suite; then, on a PC, builds with Clang, once more with sanitizers (run_sanitizers.sh),
+# and cross-builds for 64-bit and 32-bit ARM, whose tests run under qemu. --native leaves Clang and ARM
+# out; with --werror a warning is an error.
 #
 # HEED_TEST_MODELS may name a folder of real trained models; tests that need it are skipped without.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 native=no
-install=() strict=()
+install=() strict=() werror=()
 for argument in "$@"; do
   case "$argument" in
     --native) native=yes ;;
-    --werror) strict=(-DHEED_WERROR=ON) ;;
+    --werror) strict=(-DHEED_WERROR=ON) werror=(--werror) ;;
     --no-install) install=(--no-install) ;;
     *) echo "usage: platforms/linux/run_tests.sh [--no-install] [--native] [--werror]" >&2; exit 2 ;;
   esac
@@ -63,6 +64,9 @@ if [ $native = no ]; then
   configure build-clang -DHEED_TESTS=ON -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ "${reuse[@]}"
   build build-clang
   run_tests build-clang -R '^(ops|engine):'
+
+  step "Clang: sanitizers"
+  platforms/linux/run_sanitizers.sh "${werror[@]}"
 
   step "aarch64: cross build"
   configure build-aarch64 -DCMAKE_TOOLCHAIN_FILE=platforms/raspberry_pi/aarch64.cmake -DHEED_CONVERTER=OFF \

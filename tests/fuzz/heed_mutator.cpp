@@ -3,63 +3,13 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
-#include <limits>
 
 #include "converter/plan/plan.h"
 #include "engine/verify.h"
-#include "tests/support/table_scalars.h"
+#include "tests/fuzz/scalar_mutator.h"
 
 namespace heed::test {
 namespace {
-
-constexpr int64_t kTelling[] = {
-    0,     1,     -1,    2,  3,    4,    7,     8,       9,       15,        16,       17,
-    31,    32,    48,    63, 64,   65,   127,   128,     144,     255,       256,      1000,
-    32767, 65535, 65536, -2, -128, 4096, 16384, 1 << 20, 1 << 24, INT32_MAX, INT32_MIN};
-constexpr float kTellingFloats[] = {0.0f,
-                                    -0.0f,
-                                    1.0f,
-                                    -1.0f,
-                                    1e-30f,
-                                    1e-45f,
-                                    1e30f,
-                                    3e38f,
-                                    -3e38f,
-                                    0.5f,
-                                    std::numeric_limits<float>::infinity(),
-                                    -std::numeric_limits<float>::infinity(),
-                                    std::numeric_limits<float>::quiet_NaN()};
-
-size_t below(SeededRandom& random, size_t count) {
-  return static_cast<size_t>(random.integer(0, static_cast<int64_t>(count) - 1));
-}
-template <class T, size_t n>
-T pick(const T (&values)[n], SeededRandom& random) {
-  return values[below(random, n)];
-}
-
-void mutate_scalar(uint8_t* base, const TableScalar& scalar, SeededRandom& random) {
-  uint8_t* const value = base + scalar.at;
-  if (scalar.type == flatbuffers::ET_FLOAT) {
-    const float changed = pick(kTellingFloats, random);
-    memcpy(value, &changed, sizeof changed);
-    return;
-  }
-  const size_t bytes = scalar.bytes();
-  int64_t number = 0;
-  memcpy(&number, value, bytes);
-  switch (random.integer(0, 3)) {
-    case 0:
-      number += random.integer(-3, 3);
-      break;
-    case 1:
-      number = bytes == 8 ? static_cast<int64_t>(random.next()) & ~int64_t{63} : number * 2;
-      break;
-    default:
-      number = bytes == 1 ? random.integer(0, 30) : pick(kTelling, random);
-  }
-  memcpy(value, &number, bytes);
-}
 
 /// Changes that a scalar cannot make: what there is, and in which order.
 void mutate_lists(fb::ModelT& model, SeededRandom& random) {
@@ -168,10 +118,8 @@ bool mutate_heed(FuzzBytes& bytes, SeededRandom& random) {
   builder.ForceDefaults(true);  // so that there is a scalar to change
   fb::FinishSizePrefixedModelBuffer(builder, fb::Model::Pack(builder, &model));
   bytes.assign(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize());
-  const uint8_t* root = flatbuffers::GetRoot<uint8_t>(bytes.data() + sizeof(uint32_t));
-  const auto scalars = table_scalars(bytes.data(), root, fb::ModelTypeTable());
-  for (int64_t i = random.integer(lists ? 0 : 1, 3); i > 0; --i)
-    mutate_scalar(bytes.data(), scalars[below(random, scalars.size())], random);
+  mutate_scalars(bytes, sizeof(uint32_t), fb::ModelTypeTable(), random.integer(lists ? 0 : 1, 3),
+                 random);
   bytes.resize(blob_area_begin(bytes.size() - sizeof(uint32_t)));
   bytes.insert(bytes.end(), blobs.begin(), blobs.end());
   return true;
