@@ -61,6 +61,8 @@ AttentionShape shape_of(const OpInfo& info) {
 Status verify_sizes(const OpCheck& check, const fb::AttentionOptions& o) {
   const int64_t value_width = o.value_width() ? o.value_width() : o.head_width();
   HEED_TRY(check.require(o.batch() >= 1 && o.queries() >= 1 && o.heads() >= 1 &&
+                             o.batch() <= kSizeMax && o.queries() <= kSizeMax &&
+                             o.heads() <= kSizeMax &&
                              static_cast<int64_t>(o.batch()) * o.queries() <= kSizeMax,
                          "attention without queries or heads"));
   HEED_TRY(check.require(o.keys() >= 1 && o.keys() <= kAttentionKeysMax,

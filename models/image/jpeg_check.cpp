@@ -7,7 +7,9 @@ namespace {
 
 constexpr uint8_t kHuffmanTables = 0xc4, kScan = 0xda, kQuantisers = 0xdb, kRestart = 0xdd,
                   kComment = 0xfe;
-constexpr int64_t kCodesMax = 256;
+// stb_image has room for 256, but takes the number of the last for "not among the short ones", and
+// then looks it up before the table. No picture needs more than 162.
+constexpr int64_t kCodesMax = 255;
 
 struct JpegBytes {
   const uint8_t* data;

@@ -1,6 +1,6 @@
 #pragma once
 // A guard before stb_image, whose older versions (Debian 12's among them) write beyond a Huffman
-// table of a JPEG that claims more than the 256 codes there can be.
+// table of a JPEG that claims more than the 255 codes that can be told apart.
 
 #include <stddef.h>
 #include <stdint.h>

@@ -54,7 +54,9 @@ float run(const CachedAttentionArgs& args, void*) {
     int64_t total = 0;
     for (int32_t s = 0; s < args.keys; ++s) {
       const float u = args.p[s] * args.v.scale[s * args.v.scale_step];
-      const auto w = static_cast<int32_t>(std::nearbyint(u * to_weight));
+      // Scales of a hostile state may make it anything: what is no weight weighs nothing.
+      const float rounded = std::nearbyint(u * to_weight);
+      const auto w = std::fabs(rounded) <= 16383.0f ? static_cast<int32_t>(rounded) : 0;
       total += int64_t{w} * args.v.q[s * args.v.step + d];
     }
     args.y[d] = static_cast<float>(total) * factor;

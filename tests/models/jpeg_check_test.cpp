@@ -28,7 +28,7 @@ bool fits(std::initializer_list<Bytes> pieces) {
 }  // namespace
 
 TEST_CASE("a JPEG with more Huffman codes than there can be is found, wherever its table stands") {
-  const Bytes good = table(255, 1), bad = table(255, 2);
+  const Bytes good = table(254, 1), bad = table(255, 1);
   const Bytes scan = {0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0, 0x12, 0xff, 0x00, 0x34};
   Bytes comment = {0xff, 0xfe, 2, 0};
   comment.insert(comment.end(), bad.begin(), bad.end());
@@ -45,9 +45,9 @@ TEST_CASE("a JPEG with more Huffman codes than there can be is found, wherever i
   CHECK(heed::jpeg_tables_fit(nullptr, 0));
   const Bytes png = {0x89, 'P', 'N', 'G', 0xff, 0xc4, 0, 200, 0x10};
   CHECK(heed::jpeg_tables_fit(png.data(), png.size()));
-  // 256 codes and then a second table: 1 + 16 + 256 bytes further on.
+  // 255 codes and then a second table: 1 + 16 + 255 bytes further on.
   Bytes two = good;
-  two.resize(4 + 17 + 256);
+  two.resize(4 + 17 + 255);
   const Bytes second(bad.begin() + 4, bad.end());
   two.insert(two.end(), second.begin(), second.end());
   CHECK_FALSE(fits({two}));
