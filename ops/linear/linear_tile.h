@@ -210,7 +210,15 @@ struct Tiles {
   TileFn wide;
   TileFn fn[kTimes][kBlocks];
   bool sweeps = false;  // the tiles heed TileArgs::sweep
+  /// Widths of K from which the lines of y are asked for before a tile begins; 0: never.
+  int32_t ask_width = 0;
 };
+
+void ask_for_outputs(const TileArgs& a, int32_t rows, int32_t outputs) {
+  for (int32_t m = 0; m < rows; ++m) {
+    for (int32_t n = 0; n < outputs; n += 16) __builtin_prefetch(a.y + m * a.y_step + n, 1);
+  }
+}
 
 /// A tile whose last block reaches past n_end: computed aside, then only its columns are copied.
 void run_partial(TileFn fn, TileArgs a, int32_t rows, int32_t blocks, int32_t columns) {
@@ -240,6 +248,7 @@ void run_tiles(const TilesT& tiles, const LinearArgs& args, const uint8_t* x, pt
                int32_t times, int32_t n_begin, int32_t n_end) {
   const ptrdiff_t k_padded = static_cast<ptrdiff_t>(args.groups) * args.group_width;
   const DealtRows dealt(times, TilesT::times_max);
+  const bool asks = tiles.ask_width > 0 && k_padded >= tiles.ask_width;
   TileArgs a{};
   a.x_step = x_step;
   a.x_scale_step = args.x_scale_step;
@@ -267,6 +276,7 @@ void run_tiles(const TilesT& tiles, const LinearArgs& args, const uint8_t* x, pt
       const int32_t now = dealt.of(i), rows = now * tiles.rows;
       const TileFn fn = wide ? tiles.wide : tiles.fn[now - 1][blocks - 1];
       if (whole) {
+        if (asks) ask_for_outputs(a, rows, outputs);
         fn(a);
       } else {
         run_partial(fn, a, rows, blocks, n_end - n);
