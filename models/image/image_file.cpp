@@ -10,6 +10,7 @@
 
 #include "engine/status.h"
 #include "models/image/jpeg_check.h"
+#include "models/image/length_check.h"
 #include "models/image/orientation.h"
 
 #if HEED_HAVE_WEBP
@@ -87,12 +88,16 @@ bool decode_stb(const uint8_t* bytes, size_t size, Image* out, const char** why)
   // Before anything else: even to tell the size, stb_image reads the tables.
   if (!jpeg_tables_fit(bytes, size))
     return refuse("is damaged: a Huffman table has more codes than there can be", why);
+  if (!picture_is_whole(bytes, size))
+    return refuse("is damaged: it ends before what its header claims", why);
   // stb_image makes room for 8 bits of them and then reads 16.
   if (size > 0 && bytes[0] == 'P' && stbi_is_16_bit_from_memory(bytes, static_cast<int>(size)))
     return refuse("is a PNM picture of 16 bits, which cannot be read", why);
   if (stbi_info_from_memory(bytes, static_cast<int>(size), &width, &height, &in_file) == 0)
     return refuse("is not a picture that can be read (PNG, JPEG, WebP, BMP, PNM)", why);
-  if (!size_allowed(width, height)) return refuse("claims more pixels than can be taken", why);
+  // A BMP whose rows begin at the top says so by a negative height.
+  if (!size_allowed(width, height < 0 ? -int64_t{height} : height))
+    return refuse("claims more pixels than can be taken", why);
   const std::unique_ptr<uint8_t, void (*)(void*)> pixels(
       stbi_load_from_memory(bytes, static_cast<int>(size), &width, &height, &in_file, kRgb),
       stbi_image_free);

@@ -1,8 +1,11 @@
 // Pictures that a fuzzer found to write or read beyond stb_image's memory, each refused before
 // stb_image sees it.
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <iterator>
 #include <string>
+#include <vector>
 
 #include "models/image/image_file.h"
 
@@ -15,7 +18,62 @@ std::string refusal(const std::string& name) {
   return error;
 }
 
+std::string refusal_of(const std::vector<uint8_t>& bytes) {
+  heed::Image image;
+  std::string error;
+  CHECK_FALSE(heed::decode_image(bytes.data(), bytes.size(), &image, &error));
+  return error;
+}
+
+void put(std::vector<uint8_t>& bytes, size_t at, uint32_t number) {
+  for (size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<uint8_t>(number >> 8 * i);
+}
+
+/// Of 24 bits a pixel, with room for 4 rows of 5.
+std::vector<uint8_t> bitmap(uint32_t width, uint32_t height) {
+  std::vector<uint8_t> bytes(54 + 4 * 16, 90);
+  std::fill(bytes.begin() + 2, bytes.begin() + 54, uint8_t{0});
+  bytes[0] = 'B';
+  bytes[1] = 'M';
+  bytes[10] = 54;
+  bytes[14] = 40;
+  put(bytes, 18, width);
+  put(bytes, 22, height);
+  bytes[26] = 1;
+  bytes[28] = 24;
+  return bytes;
+}
+
 }  // namespace
+
+TEST_CASE("a PNG's chunk that claims more than the file is refused before memory is taken for it") {
+  std::vector<uint8_t> bytes = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0,  0, 0,
+                                13,   'I', 'H', 'D', 'R',  0,    0,    0,    11, 0, 0,
+                                0,    7,   8,   6,   0,    0,    0,    0,    0,  0, 0};
+  const uint8_t chunk[] = {0x3f, 0xff, 0xff, 0xff, 'I', 'D', 'A', 'T', 0, 0, 0, 0};
+  bytes.insert(bytes.end(), std::begin(chunk), std::end(chunk));
+  CHECK(refusal_of(bytes).find("ends before") != std::string::npos);
+}
+
+TEST_CASE("a BMP of more rows than the file holds is refused, upright or not") {
+  CHECK(refusal_of(bitmap(65024, 770)).find("ends before") != std::string::npos);
+  CHECK(refusal_of(bitmap(65024, ~770u + 1)).find("ends before") != std::string::npos);
+  CHECK(refusal_of(bitmap(0xffffffff, 1)).find("ends before") != std::string::npos);
+  std::vector<uint8_t> old = bitmap(0, 0);
+  old[14] = 12;
+  put(old, 18, 700u << 16 | 40000);
+  put(old, 22, 24u << 16 | 1);
+  CHECK(refusal_of(old).find("ends before") != std::string::npos);
+
+  heed::Image image;
+  std::string error;
+  for (const uint32_t height : {4u, ~4u + 1}) {
+    const std::vector<uint8_t> whole = bitmap(5, height);
+    const bool decoded = heed::decode_image(whole.data(), whole.size(), &image, &error);
+    INFO(error);
+    CHECK(decoded);
+  }
+}
 
 TEST_CASE("a JPEG whose tables overrun is refused before even its size is asked") {
   CHECK(refusal("hostile_tables.jpg").find("Huffman table") != std::string::npos);
