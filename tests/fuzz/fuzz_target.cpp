@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -37,6 +39,12 @@ const FuzzTarget* find_fuzz_target(const std::string& name) {
 
 RegisterFuzzTarget::RegisterFuzzTarget(const FuzzTarget& target) {
   registered().push_back(&target);
+}
+
+double run_timed(const FuzzTarget& target, std::span<const uint8_t> bytes) {
+  const std::clock_t before = std::clock();
+  target.run(bytes);
+  return static_cast<double>(std::clock() - before) / static_cast<double>(CLOCKS_PER_SEC);
 }
 
 void mutate_bytes(FuzzBytes& bytes, SeededRandom& random) {
@@ -84,6 +92,25 @@ void mutate(const FuzzTarget& target, FuzzBytes& bytes, SeededRandom& random) {
 FuzzBytes read_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+std::vector<FuzzBytes> read_folder(const std::string& folder) {
+  std::vector<std::string> paths;
+  if (std::filesystem::is_directory(folder))
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+      paths.push_back(entry.path().string());
+  std::sort(paths.begin(), paths.end());
+  std::vector<FuzzBytes> all;
+  for (const std::string& path : paths) all.push_back(read_bytes(path));
+  return all;
+}
+
+std::vector<FuzzBytes> known_inputs(const FuzzTarget& target) {
+  std::vector<FuzzBytes> all = target.seeds();
+  for (FuzzBytes& bytes :
+       read_folder(std::string(HEED_SOURCE_DIR) + "/tests/fuzz/corpus/" + target.name))
+    all.push_back(std::move(bytes));
+  return all;
 }
 
 FuzzBytes to_bytes(const std::string& text) { return {text.begin(), text.end()}; }

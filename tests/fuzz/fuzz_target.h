@@ -37,13 +37,23 @@ struct RegisterFuzzTarget {
   explicit RegisterFuzzTarget(const FuzzTarget& target);
 };
 
+/// Runs it. Returns the seconds of processor time that it took, which a busy machine does not
+/// stretch: more than kFuzzSecondsMax count as an endless loop.
+double run_timed(const FuzzTarget& target, std::span<const uint8_t> bytes);
+inline constexpr double kFuzzSecondsMax = 1;
+
 /// Changes a few bytes, or cuts, repeats or drops a piece. Knows no format.
 void mutate_bytes(FuzzBytes& bytes, SeededRandom& random);
 /// The target's own change, or one of bytes.
 void mutate(const FuzzTarget& target, FuzzBytes& bytes, SeededRandom& random);
 
+/// Its seeds, then what ever broke it (corpus/<target>), by name.
+std::vector<FuzzBytes> known_inputs(const FuzzTarget& target);
+
 /// The bytes of a file; empty where there is none.
 FuzzBytes read_bytes(const std::string& path);
+/// Of every file in a folder, by name.
+std::vector<FuzzBytes> read_folder(const std::string& folder);
 FuzzBytes to_bytes(const std::string& text);
 
 }  // namespace heed::test

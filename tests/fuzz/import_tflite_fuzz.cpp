@@ -62,11 +62,25 @@ void mutate_lists(TfliteModel& m, SeededRandom& random) {
   }
 }
 
+/// A kind of options without any is sound, but more than the generated code can copy.
+void drop_absent_options(tfl::ModelT& model) {
+  for (const auto& graph : model.subgraphs) {
+    for (const auto& tensor : graph->tensors)
+      if (tensor->quantization != nullptr && tensor->quantization->details.value == nullptr)
+        tensor->quantization->details.Reset();
+    for (const auto& op : graph->operators) {
+      if (op->builtin_options.value == nullptr) op->builtin_options.Reset();
+      if (op->builtin_options_2.value == nullptr) op->builtin_options_2.Reset();
+    }
+  }
+}
+
 bool mutate_tflite(FuzzBytes& bytes, SeededRandom& random) {
   flatbuffers::Verifier verifier(bytes.data(), bytes.size(), 16, 100000);
   if (bytes.size() < 16 || !tfl::VerifyModelBuffer(verifier)) return false;
   TfliteModel changed;
   tfl::GetModel(bytes.data())->UnPackTo(&changed.model);
+  drop_absent_options(changed.model);
   if (changed.model.subgraphs.empty() || changed.graph().tensors.size() < 2) return false;
   const bool lists = random.integer(0, 1) == 0;
   for (int64_t i = lists ? random.integer(1, 2) : 0; i > 0; --i) mutate_lists(changed, random);

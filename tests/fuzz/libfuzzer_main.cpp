@@ -4,14 +4,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <fstream>
 
 #include "tests/fuzz/fuzz_target.h"
 
 namespace {
-
-constexpr clock_t kSecondsMax = 3;  // one where there is no sanitizer
 
 const heed::test::FuzzTarget* chosen = nullptr;
 
@@ -23,7 +20,7 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
   const char* name = std::getenv("HEED_FUZZ_TARGET");
   if (name != nullptr) chosen = heed::test::find_fuzz_target(name);
   if (chosen == nullptr) {
-    std::fputs("HEED_FUZZ_TARGET names none of:", stderr);
+    std::fputs("HEED_FUZZ_TARGET names none of the targets:", stderr);
     for (const auto* target : heed::test::fuzz_targets()) std::fprintf(stderr, " %s", target->name);
     std::fputs("\n", stderr);
     std::exit(2);
@@ -43,10 +40,7 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
-  const clock_t before = clock();
-  chosen->run({bytes, size});
-  // Processor time, which a machine that does other things does not stretch.
-  if (clock() - before > kSecondsMax * CLOCKS_PER_SEC) {
+  if (heed::test::run_timed(*chosen, {bytes, size}) > heed::test::kFuzzSecondsMax) {
     std::fputs("an input took too long\n", stderr);
     std::abort();
   }

@@ -26,7 +26,14 @@ bool small(const FuzzBytes& bytes) {
     return width <= kPixelsMax && height <= kPixelsMax && width * height <= kPixelsMax;
   };
   if (at(0) == 0x89) return within(big(16) << 16 | big(18), big(20) << 16 | big(22));
-  if (at(0) == 'B') return at(20) < 8 && at(21) + at(24) + at(25) == 0;
+  if (at(0) == 'B') {
+    const auto side = [&](size_t place) {  // a negative height: the rows from the top
+      const int64_t all =
+          at(place) | at(place + 1) << 8 | at(place + 2) << 16 | at(place + 3) << 24;
+      return std::min(all, (int64_t{1} << 32) - all);
+    };
+    return within(side(18), side(22));
+  }
   if (at(0) == 'P')
     return std::count_if(bytes.begin(), bytes.end(),
                          [](uint8_t byte) { return byte >= '0' && byte <= '9'; }) < 16;
