@@ -8,6 +8,9 @@ import unicodedata
 HANGUL = range(0xAC00, 0xD7A4)  # taken apart by arithmetic
 
 
+RANGE_MAX = 2048  # characters that one CodeRange holds
+
+
 def ranges(wanted):
     found, first = [], None
     for code in range(sys.maxunicode + 2):
@@ -15,7 +18,7 @@ def ranges(wanted):
         if inside and first is None:
             first = code
         if not inside and first is not None:
-            found.append((first, code - 1))
+            found += [(begin, min(code - begin, RANGE_MAX) - 1) for begin in range(first, code, RANGE_MAX)]
             first = None
     return found
 
@@ -90,8 +93,13 @@ def main():
                ("kControls", lambda c: c in ("Cc", "Cf", "Co", "Cs"))]
     write("unicode_classes.cpp", [table("CodeRange", n, ranges(w)) for n, w in classes])
     runs, pairs, words = folds()
+    near = [(code, to) for code, to in pairs if code < 0x10000 and to < 0x10000]
+    ideographs = [(code - 0x20000, to) for code, to in pairs if 0x20000 <= code < 0x30000 and to < 0x10000]
+    far = [pair for pair in pairs if pair not in near and (pair[0] - 0x20000, pair[1]) not in ideographs]
     write("unicode_folds.cpp", [table("FoldRun", "kFoldRuns", runs),
-                                table("FoldPair", "kFoldPairs", pairs),
+                                table("FoldPair", "kFoldPairs", near),
+                                table("FoldPair", "kFoldIdeographs", ideographs),
+                                table("FoldFarPair", "kFoldFarPairs", far),
                                 table("FoldWord", "kFoldWords", words)])
 
 

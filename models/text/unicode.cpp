@@ -18,8 +18,16 @@ const Entry* entry_below(const Entry* table, size_t count, uint32_t code, First 
 
 bool within(const CodeRange* table, size_t count, uint32_t code) {
   const CodeRange* range =
-      entry_below(table, count, code, [](const CodeRange& r) { return r.first; });
-  return range != nullptr && code <= range->last;
+      entry_below(table, count, code, [](const CodeRange& r) -> uint32_t { return r.first; });
+  return range != nullptr && code - range->first <= range->more;
+}
+
+/// What the table has for `code`; 0 where it has nothing.
+template <class Pair>
+uint32_t paired(const Pair* table, size_t count, uint32_t code) {
+  const Pair* pair =
+      entry_below(table, count, code, [](const Pair& p) -> uint32_t { return p.code; });
+  return pair != nullptr && pair->code == code ? pair->to : 0;
 }
 
 bool is_ascii_sign(uint32_t code) {
@@ -113,10 +121,12 @@ size_t fold(uint32_t code, uint32_t* out) {
   }
   if (is_mark(code)) return 0;
   if (code >= 0xAC00 && code < 0xD7A4) return fold_hangul(code, out);
-  const FoldPair* pair =
-      entry_below(kFoldPairs, kFoldPairsCount, code, [](const FoldPair& p) { return p.code; });
-  if (pair != nullptr && pair->code == code) {
-    out[0] = pair->to;
+  uint32_t to = paired(kFoldPairs, kFoldPairsCount, code);
+  if (to == 0 && code >= 0x20000)
+    to = paired(kFoldIdeographs, kFoldIdeographsCount, code - 0x20000);
+  if (to == 0) to = paired(kFoldFarPairs, kFoldFarPairsCount, code);
+  if (to != 0) {
+    out[0] = to;
     return 1;
   }
   const FoldRun* run =

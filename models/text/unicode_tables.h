@@ -7,13 +7,16 @@
 namespace heed {
 
 struct CodeRange {
-  uint32_t first, last;
+  uint32_t first : 21, more : 11;  // characters after the first
 };
 struct FoldRun {  // every stride-th character of first .. last
   uint32_t first, last, stride;
   int32_t difference;
 };
 struct FoldPair {
+  uint16_t code, to;
+};
+struct FoldFarPair {
   uint32_t code, to;
 };
 struct FoldWord {
@@ -23,8 +26,10 @@ struct FoldWord {
 extern const CodeRange kLetters[], kNumbers[], kPunctuation[], kMarks[], kControls[];
 extern const size_t kLettersCount, kNumbersCount, kPunctuationCount, kMarksCount, kControlsCount;
 extern const FoldRun kFoldRuns[];
-extern const FoldPair kFoldPairs[];
+extern const FoldPair kFoldPairs[], kFoldIdeographs[];  // the latter's codes: from 0x20000
+extern const FoldFarPair kFoldFarPairs[];
 extern const FoldWord kFoldWords[];
-extern const size_t kFoldRunsCount, kFoldPairsCount, kFoldWordsCount;
+extern const size_t kFoldRunsCount, kFoldPairsCount, kFoldIdeographsCount, kFoldFarPairsCount,
+    kFoldWordsCount;
 
 }  // namespace heed
