@@ -208,8 +208,8 @@ typedef struct heed_sound {
   int32_t rate_hz;
 } heed_sound;
 
-/* Decodes a file, averages its channels and brings it to `rate_hz` (0: as it is). The samples come
- * from malloc: end them with heed_sound_free. */
+/* Decodes a wav, flac or mp3 file, averages its channels and brings it to `rate_hz` (0: as it is).
+ * The samples come from malloc: end them with heed_sound_free. */
 HEED_API heed_status heed_sound_read_file(const char* path, int32_t rate_hz, heed_sound* sound,
                                           heed_diagnostic* diagnostic);
 HEED_API void heed_sound_free(heed_sound* sound);

@@ -78,7 +78,7 @@ heed_status heed_sound_read_file(const char* path, int32_t rate_hz, heed_sound* 
   try {
     heed::Sound read;
     std::string error;
-    if (!heed::read_wav(path, &read, &error))
+    if (!heed::read_sound(path, &read, &error))
       return heed::told(diagnostic, Status::bad_input, "the sound cannot be read", error);
     if (rate_hz > 0 && !heed::resample(&read, static_cast<uint32_t>(rate_hz), &error))
       return heed::told(diagnostic, Status::bad_input, "the sound's rate cannot be changed", error);

@@ -2,7 +2,7 @@
 # pinned, checksummed sources. FETCHCONTENT_SOURCE_DIR_<NAME> (a folder) beats both.
 
 find_package(Threads REQUIRED)
-option(HEED_SYSTEM_LIBRARIES "Use XNNPACK, libsamplerate and Catch2 of the system where they link" ON)
+option(HEED_SYSTEM_LIBRARIES "Use XNNPACK, libsamplerate, miniaudio and Catch2 of the system where they link" ON)
 
 # The package mirror's base, asked of apt itself; empty elsewhere.
 find_program(HEED_APT_GET apt-get NO_CMAKE_FIND_ROOT_PATH)
@@ -138,6 +138,7 @@ endif()
 
 include(${CMAKE_CURRENT_LIST_DIR}/dependency_xnnpack.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/dependency_samplerate.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/dependency_miniaudio.cmake)
 if(HEED_TESTS)
   include(${CMAKE_CURRENT_LIST_DIR}/dependency_catch2.cmake)
 endif()

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "models/audio/wav.h"
+#include "models/audio/sound_file.h"
 
 namespace heed {
 

@@ -2,9 +2,6 @@
 
 #include <string.h>
 
-#include <fstream>
-#include <iterator>
-
 namespace heed {
 namespace {
 
@@ -97,20 +94,6 @@ bool decode_wav(const uint8_t* bytes, size_t size, Sound* out, std::string* erro
     at += 8 + length + (length & 1 && length < left ? 1 : 0);
   }
   *error = have_format ? "has no data chunk" : "has no valid format chunk";
-  return false;
-}
-
-bool read_wav(const std::string& path, Sound* out, std::string* error) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) {
-    *error = "cannot open '" + path + "'";
-    return false;
-  }
-  const std::vector<char> bytes{std::istreambuf_iterator<char>(in), {}};
-  std::string why;
-  if (decode_wav(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), out, &why))
-    return true;
-  *error = "'" + path + "' " + why;
   return false;
 }
 

@@ -112,7 +112,7 @@ void run_sound(const RunArguments& arguments, SoundClassifier* spotter, const st
                const AudioTask& audio, const AttentionMap* map, bool answers_wanted) {
   Sound sound;
   std::string error;
-  if (!read_wav(file, &sound, &error)) throw CommandError(error);
+  if (!read_sound(file, &sound, &error)) throw CommandError(error);
   if (!resample(&sound, spotter->sample_rate_hz(), &error))
     throw CommandError("'" + file + "' " + error);
   std::vector<float> probabilities(spotter->classes());
@@ -266,7 +266,8 @@ void add_run(CLI::App& program) {
       program.add_subcommand("run", "Run a model on sounds, pictures, texts or raw tensors");
   command->add_option("model", arguments->model, "The .heed file")->required();
   command->add_option("files", arguments->files,
-                      "wav, png, jpg or text files, as the model's task wants; or a text itself");
+                      "Sounds (wav, flac, mp3), pictures (png, jpg) or texts, "
+                      "as the model's task wants");
   command->add_option("--input", arguments->inputs,
                       "NAME=FILE.npy: a raw input tensor; one for each input");
   command->add_option("--save", arguments->save,

@@ -48,7 +48,7 @@ void write_down(const RunArguments& arguments, const AudioFrontendConfig& fronte
                 SpeechToText* recognizer, const std::string& file) {
   Sound sound;
   std::string error;
-  if (!read_wav(file, &sound, &error)) throw CommandError(error);
+  if (!read_sound(file, &sound, &error)) throw CommandError(error);
   if (!resample(&sound, recognizer->sample_rate_hz(), &error))
     throw CommandError("'" + file + "' " + error);
   std::vector<SpokenSegment> segments;
@@ -116,7 +116,8 @@ void SpeechArguments::add_to(CLI::App* command) {
 }
 
 void run_speech(const RunArguments& arguments, const Model& model) {
-  if (arguments.files.empty()) throw CommandError("nothing to listen to: give wav files");
+  if (arguments.files.empty())
+    throw CommandError("nothing to listen to: give wav, flac or mp3 files");
   if (!arguments.attention_of.empty() || arguments.attention_query >= 0)
     throw CommandError("--attention-of: of speech the heads that follow the sound are drawn");
   SpeechOptions options = arguments.speech.options;

@@ -27,7 +27,7 @@ can_install=$install
 apt_get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@"; }
 candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: //p'; }
 
-packages=() optional=(libxnnpack-dev)
+packages=() optional=(libxnnpack-dev libminiaudio-dev)
 for set in "${sets[@]}"; do
   case "$set" in
     build) packages+=(g++ cmake ninja-build python3-minimal ca-certificates flatbuffers-compiler libflatbuffers-dev
@@ -42,11 +42,11 @@ done
 case "$can_install:$(candidate libflatbuffers-dev)" in
   "yes:" | "yes:(none)") echo "Fetching the lists of packages"; apt_get update ;;
 esac
-# Debian 13 and newer package the XNNPACK and Catch2 that heed wants; elsewhere they are built from source.
+# Debian 13 and newer package the XNNPACK, miniaudio and Catch2 that heed wants; elsewhere they are built from source.
 for package in "${optional[@]}"; do
   case "$package:$(candidate "$package")" in
     libxnnpack-dev:0.0~git2024* | libxnnpack-dev:0.0~git202[5-9]*) packages+=("$package" libpthreadpool-dev libcpuinfo-dev) ;;
-    catch2:3.*) packages+=("$package") ;;
+    libminiaudio-dev:0.11.2[2-9]* | catch2:3.*) packages+=("$package") ;;
   esac
 done
 

@@ -13,7 +13,7 @@
 
 #include "converter/convert.h"
 #include "engine/heed.hpp"
-#include "models/audio/wav.h"
+#include "models/audio/sound_file.h"
 #include "models/heed_tasks.h"
 #include "models/image/image_file.h"
 #include "models/sound_classifier.h"
@@ -100,7 +100,7 @@ class Classifier {
 heed::Sound sound(const std::string& path) {
   heed::Sound read;
   std::string error;
-  const bool good = heed::read_wav(path, &read, &error);
+  const bool good = heed::read_sound(path, &read, &error);
   INFO(error);
   REQUIRE(good);
   return read;

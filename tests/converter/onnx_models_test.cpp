@@ -10,7 +10,7 @@
 #include "converter/graph/evaluate.h"
 #include "converter/graph/fold_constants.h"
 #include "converter/onnx/onnx_import.h"
-#include "models/audio/wav.h"
+#include "models/audio/sound_file.h"
 #include "models/tensors/npy.h"
 #include "tests/support/npz.h"
 #include "tests/support/test_models.h"
@@ -155,7 +155,7 @@ TEST_CASE("The speech detector needs a shape, and then its If and its dynamic sh
   heed::Sound sound;
   std::string error;
   const std::string sound_path = test_model("whisper_tiny_en/jfk.wav");
-  REQUIRE(heed::read_wav(sound_path, &sound, &error));
+  REQUIRE(heed::read_sound(sound_path, &sound, &error));
   const std::vector<std::string> lines = lines_of(test_model("silero_vad/golden_mini_jfk.csv"));
   size_t windows = 0;
   for (const std::string& line : lines) {

@@ -12,7 +12,7 @@
 
 #include "converter/convert.h"
 #include "engine/heed.hpp"
-#include "models/audio/wav.h"
+#include "models/audio/sound_file.h"
 #include "models/tensors/npy.h"
 #include "ops/isa.h"
 #include "tests/support/alloc_trap.h"
@@ -222,7 +222,7 @@ TEST_CASE("Silero keeps the promises of a run") {
   const std::string recording = test_model("whisper_tiny_en/jfk.wav");
   Sound jfk;
   std::string error;
-  REQUIRE(read_wav(recording, &jfk, &error));
+  REQUIRE(read_sound(recording, &jfk, &error));
   REQUIRE(jfk.samples.size() > 20000);
   check_promises({{{test_model("silero_vad/model_mini.onnx")}},
                   {{"input", {1, 4000}}},

@@ -11,7 +11,7 @@
 
 #include "converter/convert.h"
 #include "engine/heed.hpp"
-#include "models/audio/wav.h"
+#include "models/audio/sound_file.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_models.h"
 
@@ -50,7 +50,7 @@ class Kwt1 {
   std::vector<float> logits(const Clip& clip) {
     heed::Sound sound;
     std::string error;
-    REQUIRE(heed::read_wav(test_model("gsc12/" + clip.path), &sound, &error));
+    REQUIRE(heed::read_sound(test_model("gsc12/" + clip.path), &sound, &error));
     const auto input = session_.input<float>();
     REQUIRE(input.size() == 16000);
     std::fill(input.begin(), input.end(), 0.0f);

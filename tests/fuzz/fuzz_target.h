@@ -2,7 +2,7 @@
 // What is fuzzed: a function that takes any bytes and must neither crash, nor leave its memory, nor
 // take for ever. One small file per target, <name>_fuzz.cpp, which ends in
 //
-//   const FuzzTarget kTarget = {"wav", run, seeds, nullptr};
+//   const FuzzTarget kTarget = {"sound", run, seeds, nullptr};
 //   const RegisterFuzzTarget kHere(kTarget);
 //
 // Targets that need the converter are called import_*_fuzz.cpp: builds without it leave them out.

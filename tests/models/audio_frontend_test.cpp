@@ -7,7 +7,7 @@
 #include <fstream>
 #include <numbers>
 
-#include "models/audio/wav.h"
+#include "models/audio/sound_file.h"
 #include "models/tensors/npy.h"
 #include "tests/support/npz.h"
 #include "tests/support/test_models.h"
@@ -80,7 +80,7 @@ TEST_CASE("MFCC of real clips equals the recorded features") {
     heed::Sound sound;
     INFO(name);
     const std::string clip_path = test_model(name);
-    REQUIRE(heed::read_wav(clip_path, &sound, &error));
+    REQUIRE(heed::read_sound(clip_path, &sound, &error));
     const std::vector<float> rows = compute(&frontend, sound);
     float worst = 0;
     for (size_t i = 0; i < rows.size(); ++i)
@@ -114,7 +114,7 @@ TEST_CASE("Whisper's log-mel of a recorded sentence equals the recorded one") {
   REQUIRE(frontend.frames() == 3000);
   heed::Sound sound;
   const std::string path = test_model("whisper_tiny_en/jfk.wav");
-  REQUIRE(heed::read_wav(path, &sound, &error));
+  REQUIRE(heed::read_sound(path, &sound, &error));
   const std::vector<float> rows = compute(&frontend, sound);
   const std::vector<float> golden =
       read_npz(test_model("whisper_tiny_en/golden_jfk_f16.npz"), "mel").floats();

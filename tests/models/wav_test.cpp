@@ -103,7 +103,7 @@ TEST_CASE("a recorded clip is read whole") {
   heed::Sound sound;
   std::string error;
   const std::string path = test_model("whisper_tiny_en/jfk.wav");
-  REQUIRE(heed::read_wav(path, &sound, &error));
+  REQUIRE(heed::read_sound(path, &sound, &error));
   CHECK(sound.sample_rate_hz == 16000);
   CHECK(sound.samples.size() == 176000);
 }

@@ -492,6 +492,14 @@ TEST_CASE("sounds of another rate are resampled; empty ones and what is no sound
   const std::string model = folder.demo("keywords");
   spill(folder / "fast.wav", little_wav(44100, 44100));
   CHECK(folder.heed("run " + model + " " + (folder / "fast.wav")).code == 0);
+  const std::string word = std::string(HEED_SOURCE_DIR) + "/tests/golden/sounds/word.";
+  const auto answers = [&](const char* kind) {
+    const Outcome outcome = folder.heed("run " + model + " " + word + kind);
+    CHECK(outcome.code == 0);
+    return outcome.out.substr(std::min(outcome.out.find('\n'), outcome.out.size()));
+  };
+  CHECK(answers("flac") == answers("wav"));
+  CHECK(answers("mp3").find('%') != std::string::npos);
   spill(folder / "empty.wav", little_wav(16000, 0));
   check_fails(folder.heed("run " + model + " " + (folder / "empty.wav")),
               {"empty.wav", "no samples"});

@@ -1,0 +1,42 @@
+#include "models/audio/sound_file.h"
+
+#include <string.h>
+
+#include <fstream>
+
+#include "models/audio/compressed_sound.h"
+#include "models/audio/wav.h"
+
+namespace heed {
+
+bool decode_sound(const uint8_t* bytes, size_t size, Sound* out, std::string* error,
+                  uint64_t samples_max) {
+  if (size >= 4 && memcmp(bytes, "RIFF", 4) == 0) return decode_wav(bytes, size, out, error);
+  const size_t tag = id3_bytes(bytes, size);
+  if (size - tag >= 4 && memcmp(bytes + tag, "fLaC", 4) == 0)
+    return decode_flac(bytes + tag, size - tag, samples_max, out, error);
+  if (tag > 0 || mp3_header(bytes, size))
+    return decode_mp3(bytes + tag, size - tag, samples_max, out, error);
+  *error = "is not a wav, flac or mp3 file";
+  return false;
+}
+
+bool read_sound(const std::string& path, Sound* out, std::string* error) {
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
+  const int64_t size = in ? static_cast<int64_t>(in.tellg()) : -1;
+  if (size < 0) {
+    *error = "cannot open '" + path + "'";
+    return false;
+  }
+  std::string why = "is not a wav, flac or mp3 file";
+  // A folder opens, and claims to be of any size.
+  if (static_cast<uint64_t>(size) < SIZE_MAX / 2) {
+    std::vector<uint8_t> bytes(static_cast<size_t>(size));
+    in.seekg(0).read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
+    if (in && decode_sound(bytes.data(), bytes.size(), out, &why)) return true;
+  }
+  *error = "'" + path + "' " + why;
+  return false;
+}
+
+}  // namespace heed
