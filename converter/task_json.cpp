@@ -57,8 +57,7 @@ std::function<void(const json&)> into(std::vector<float>& field) {
 }
 std::function<void(const json&)> into(uint32_t& field, const char* key) {
   return [&field, key](const json& value) {
-    if (!value.is_number_integer() || value.get<int64_t>() < 0 ||
-        value.get<int64_t>() > UINT32_MAX)
+    if (!value.is_number_integer() || value.get<int64_t>() < 0 || value.get<int64_t>() > UINT32_MAX)
       refuse(std::string("'") + key + "' must be a whole number, zero or more", "its constants");
     field = value.get<uint32_t>();
   };
@@ -101,7 +100,8 @@ std::vector<std::string> read_label_file(const std::string& path, int64_t column
       const size_t tab = line.find('\t', begin);
       if (tab == std::string::npos)
         refuse("labels file '" + path + "' has a line without column " + std::to_string(column) +
-                   ": " + line, "labels");
+                   ": " + line,
+               "labels");
       begin = tab + 1;
     }
     labels.push_back(line.substr(begin, line.find('\t', begin) - begin));
@@ -116,36 +116,40 @@ void read_labels(const json& value, const std::string& folder, std::vector<std::
   }
   std::string path;
   int64_t column = 0;
-  read_object(value, "labels",
-              {{"labels_file", into(path)},
-               {"column", [&](const json& v) { column = v.get<int64_t>(); }}});
+  read_object(
+      value, "labels",
+      {{"labels_file", into(path)}, {"column", [&](const json& v) { column = v.get<int64_t>(); }}});
   if (path.empty()) refuse("an object needs the key 'labels_file'", "labels");
-  labels = read_label_file(path.front() == '/' || folder.empty() ? path : folder + "/" + path,
-                           column);
+  labels =
+      read_label_file(path.front() == '/' || folder.empty() ? path : folder + "/" + path, column);
 }
 
 std::unique_ptr<fb::AudioFrontendT> read_audio(const json& value) {
   auto audio = std::make_unique<fb::AudioFrontendT>();
   fb::AudioFrontendT& a = *audio;
-  read_object(value, "audio",
-              {{"kind", one_of(a.kind, "kind", {"mfcc", "log_mel", "pcm"})},
-               {"sample_rate_hz", into(a.sample_rate_hz, "sample_rate_hz")},
-               {"clip_samples", into(a.clip_samples, "clip_samples")},
-               {"window_samples", into(a.window_samples, "window_samples")},
-               {"hop_samples", into(a.hop_samples, "hop_samples")},
-               {"fft_size", into(a.fft_size, "fft_size")},
-               {"mel_bins", into(a.mel_bins, "mel_bins")},
-               {"mel_low_hz", into(a.mel_low_hz)},
-               {"mel_high_hz", into(a.mel_high_hz)},
-               {"coefficients", into(a.coefficients, "coefficients")},
-               {"mel_scale", one_of(a.mel_scale, "mel_scale", {"htk", "slaney"})},
-               {"power", into(a.power)},
-               {"log_floor", into(a.log_floor)},
-               {"normalize", one_of(a.normalize, "normalize", {"", "whisper", "unit"})},
-               {"center", into(a.center)},
-               {"layout", one_of(a.layout, "layout", {"frames_first", "features_first"})},
-               {"mel_bins_last_fft_bin",
-                into(a.mel_bins_last_fft_bin, "mel_bins_last_fft_bin")}});
+  read_object(
+      value, "audio",
+      {{"kind", one_of(a.kind, "kind", {"mfcc", "log_mel", "pcm"})},
+       {"sample_rate_hz", into(a.sample_rate_hz, "sample_rate_hz")},
+       {"clip_samples", into(a.clip_samples, "clip_samples")},
+       {"window_samples", into(a.window_samples, "window_samples")},
+       {"hop_samples", into(a.hop_samples, "hop_samples")},
+       {"fft_size", into(a.fft_size, "fft_size")},
+       {"mel_bins", into(a.mel_bins, "mel_bins")},
+       {"mel_low_hz", into(a.mel_low_hz)},
+       {"mel_high_hz", into(a.mel_high_hz)},
+       {"coefficients", into(a.coefficients, "coefficients")},
+       {"mel_scale", one_of(a.mel_scale, "mel_scale", {"htk", "slaney"})},
+       {"power", into(a.power)},
+       {"log_floor", into(a.log_floor)},
+       {"normalize", one_of(a.normalize, "normalize", {"", "whisper", "unit", "per_feature"})},
+       {"log_offset", into(a.log_offset)},
+       {"preemphasis", into(a.preemphasis)},
+       {"symmetric_window", into(a.symmetric_window)},
+       {"zero_padded", into(a.zero_padded)},
+       {"center", into(a.center)},
+       {"layout", one_of(a.layout, "layout", {"frames_first", "features_first"})},
+       {"mel_bins_last_fft_bin", into(a.mel_bins_last_fft_bin, "mel_bins_last_fft_bin")}});
   if (a.kind.empty()) refuse("key 'kind' is missing", "audio");
   if (a.sample_rate_hz == 0) refuse("key 'sample_rate_hz' is missing", "audio");
   return audio;
@@ -231,10 +235,9 @@ std::unique_ptr<fb::TaskT> read_task(const std::string& text, const std::string&
   read_object(root, "the whole",
               {{"kind", one_of(task->kind, "kind",
                                {"keyword_spotting", "image_classification", "object_detection",
-                                "image_segmentation", "voice_activity",
-                                "text_classification", "text_embedding", "text_generation",
-                                "token_classification", "speech_features", "speech_recognition",
-                                "tensors"})},
+                                "image_segmentation", "voice_activity", "text_classification",
+                                "text_embedding", "text_generation", "token_classification",
+                                "speech_features", "speech_recognition", "tensors"})},
                {"labels", [&](const json& v) { read_labels(v, folder, task->labels); }},
                {"audio", [&](const json& v) { task->audio = read_audio(v); }},
                {"detection", [&](const json& v) { task->detection = read_detection(v); }},

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "engine/heed.hpp"
 #include "models/decode/whisper_rules.h"
 #include "models/task_info.h"
+#include "ops/isa.h"
 
 namespace heed {
 namespace {
@@ -21,36 +23,87 @@ bool is_special(const std::string& label) {
 
 CtcRecognizer::~CtcRecognizer() { heed_session_destroy(session_); }
 
+/// The sound, or its features and a mask of those that are there.
+bool CtcRecognizer::open_inputs(const char* entry, Length* length, heed_tensor* input) {
+  heed_tensor tensor{};
+  size_t masked = 0;
+  for (int32_t i = 0; heed_model_input(model_, entry, i, &tensor) == HEED_OK; ++i) {
+    if (heed_session_input(session_, entry, tensor.name, &tensor) != HEED_OK) return false;
+    if (tensor.type == HEED_I64 && length->mask == nullptr && audio_.kind == "log_mel") {
+      length->mask = static_cast<int64_t*>(tensor.data);
+      masked = tensor.bytes / sizeof(int64_t);
+    } else if (tensor.type == HEED_F32 && length->input == nullptr) {
+      *input = tensor;
+      length->input = static_cast<float*>(tensor.data);
+    } else {
+      return false;
+    }
+  }
+  return length->input != nullptr &&
+         (length->mask == nullptr ||
+          (input->rank == 3 && masked == static_cast<size_t>(input->dims[1])));
+}
+
+/// A front end whose frames are the input's, a whole number of them for each row of scores.
+bool CtcRecognizer::make_frontend(const heed_tensor& input, size_t rows, Length* length,
+                                  std::string* error) {
+  if (input.rank != 3 || input.dims[1] < 1 || rows == 0) return false;
+  const auto frames = static_cast<size_t>(input.dims[1]), step = frames / rows;
+  AudioFrontendConfig config = audio_;
+  config.clip_samples = static_cast<uint32_t>(frames) * audio_.hop_samples;
+  IsaSet isa = detect_isa();
+  parse_isa(heed_session_isa(session_), &isa);
+  length->frontend = std::make_unique<AudioFrontend>();
+  if (!length->frontend->create(config, isa, error)) return false;
+  if (hop_ == 0) hop_ = step * audio_.hop_samples;
+  length->samples = config.clip_samples;
+  return frames % rows == 0 && hop_ == step * audio_.hop_samples && !config.features_first &&
+         static_cast<size_t>(length->frontend->frames()) == frames &&
+         input.dims[2] == length->frontend->features();
+}
+
 bool CtcRecognizer::open_lengths(std::string* error) {
   heed_info info;
   heed_model_info(model_, &info);
   for (int32_t i = 0; i < info.entry_points; ++i) {
     heed_entry_point entry{};
     heed_tensor input{}, output{};
-    if (heed_model_entry_point(model_, i, &entry) != HEED_OK ||
-        heed_session_input(session_, entry.name, nullptr, &input) != HEED_OK ||
-        heed_session_output(session_, entry.name, nullptr, &output) != HEED_OK)
-      break;
-    const size_t samples = input.bytes / sizeof(float);
-    const bool fits = input.type == HEED_F32 && output.type == HEED_F32 && output.rank == 3 &&
-                      output.dims[0] == 1 &&
-                      static_cast<size_t>(output.dims[2]) == labels_.size() &&
-                      samples >= audio_.window_samples &&
-                      static_cast<size_t>(output.dims[1]) ==
-                          (samples - audio_.window_samples) / audio_.hop_samples + 1;
+    Length length{};
+    if (heed_model_entry_point(model_, i, &entry) != HEED_OK) break;
+    bool fits = open_inputs(entry.name, &length, &input) &&
+                heed_session_output(session_, entry.name, nullptr, &output) == HEED_OK &&
+                output.type == HEED_F32 && output.rank == 3 && output.dims[0] == 1 &&
+                static_cast<size_t>(output.dims[2]) == labels_.size();
+    if (fits && audio_.kind == "pcm") {
+      length.samples = input.bytes / sizeof(float);
+      hop_ = audio_.hop_samples;
+      fits = length.samples >= audio_.window_samples &&
+             static_cast<size_t>(output.dims[1]) == frames_of(length.samples);
+    } else if (fits) {
+      fits = make_frontend(input, static_cast<size_t>(output.dims[1]), &length, error);
+    }
     if (!fits) {
-      *error = std::string("the entry point '") + entry.name +
-               "' does not give scores of the model's labels for each frame of a sound";
+      if (error->empty())
+        *error = std::string("the entry point '") + entry.name +
+                 "' does not give scores of the model's labels for each frame of a sound";
       return false;
     }
-    lengths_.push_back({entry.name, static_cast<float*>(input.data),
-                        static_cast<const float*>(output.data), samples,
-                        static_cast<size_t>(output.dims[1])});
+    length.entry = entry.name;
+    length.output = static_cast<const float*>(output.data);
+    length.frames = static_cast<size_t>(output.dims[1]);
+    lengths_.push_back(std::move(length));
   }
   std::sort(lengths_.begin(), lengths_.end(),
             [](const Length& a, const Length& b) { return a.samples < b.samples; });
   if (lengths_.empty()) *error = "the model has no entry point that takes sounds";
   return !lengths_.empty();
+}
+
+/// Rows of scores that a sound has.
+size_t CtcRecognizer::frames_of(size_t samples) const {
+  if (audio_.kind == "pcm")
+    return samples < audio_.window_samples ? 0 : (samples - audio_.window_samples) / hop_ + 1;
+  return (samples / audio_.hop_samples * audio_.hop_samples + hop_ - 1) / hop_;
 }
 
 bool CtcRecognizer::read_labels(std::string* error) {
@@ -71,7 +124,8 @@ bool CtcRecognizer::create(const heed_model* model, const heed_options& engine,
   model_ = model;
   options_ = options;
   AudioTask audio;
-  if (!audio_task(*model, &audio) || audio.frontend.kind != "pcm" ||
+  if (!audio_task(*model, &audio) ||
+      (audio.frontend.kind != "pcm" && audio.frontend.kind != "log_mel") ||
       audio.frontend.sample_rate_hz == 0 || audio.frontend.hop_samples == 0 ||
       audio.frontend.window_samples == 0) {
     *error = "the model says nothing about how speech is written down";
@@ -102,12 +156,9 @@ bool CtcRecognizer::create(const heed_model* model, const heed_options& engine,
   return read_labels(error) && open_lengths(error);
 }
 
-/// Log probabilities of all frames. Of a window in the middle of a sound the frames at its ends are
-/// left to its neighbours, which hear both of their sides.
-bool CtcRecognizer::score(const float* samples, size_t count, std::string* error) {
-  const size_t labels = labels_.size(), hop = audio_.hop_samples, window = audio_.window_samples;
-  scores_.clear();
-  if (count < window) return true;
+/// Mean and inverse deviation of a sound, as the model wants its samples.
+CtcRecognizer::Level CtcRecognizer::level_of(const float* samples, size_t count) const {
+  if (audio_.normalize != "unit" || count == 0) return {0.0f, 1.0f};
   double mean = 0, squares = 0;
   for (size_t i = 0; i < count; ++i) mean += static_cast<double>(samples[i]);
   mean /= static_cast<double>(count);
@@ -115,25 +166,41 @@ bool CtcRecognizer::score(const float* samples, size_t count, std::string* error
     const double d = static_cast<double>(samples[i]) - mean;
     squares += d * d;
   }
-  const bool unit = audio_.normalize == "unit";
-  const float shift = unit ? static_cast<float>(mean) : 0.0f;
-  const float factor =
-      unit ? static_cast<float>(1 / std::sqrt(squares / static_cast<double>(count) + 1e-7)) : 1.0f;
-  const size_t frames = (count - window) / hop + 1;
+  return {static_cast<float>(mean),
+          static_cast<float>(1 / std::sqrt(squares / static_cast<double>(count) + 1e-7))};
+}
+
+void CtcRecognizer::fill(const float* samples, size_t count, const Level& level,
+                         Length& length) const {
+  if (length.frontend != nullptr) {
+    length.frontend->compute(samples, count, length.input);
+    const auto frames = static_cast<size_t>(length.frontend->frames());
+    const auto there = static_cast<size_t>(length.frontend->frames_in(count));
+    if (length.mask != nullptr) std::fill_n(length.mask, frames, 0);
+    if (length.mask != nullptr) std::fill_n(length.mask, there, 1);
+    return;
+  }
+  for (size_t i = 0; i < count; ++i) length.input[i] = (samples[i] - level.shift) * level.factor;
+  std::fill(length.input + count, length.input + length.samples, 0.0f);
+}
+
+/// Log probabilities of all frames. Of a window in the middle of a sound the frames at its ends are
+/// left to its neighbours, which hear both of their sides.
+bool CtcRecognizer::score(const float* samples, size_t count, std::string* error) {
+  const size_t labels = labels_.size(), frames = frames_of(count);
+  scores_.clear();
+  const Level level = level_of(samples, count);
   const size_t context =
-      std::min(static_cast<size_t>(kContextS * audio_.sample_rate_hz / static_cast<double>(hop)),
+      std::min(static_cast<size_t>(kContextS * audio_.sample_rate_hz / static_cast<double>(hop_)),
                lengths_.back().frames / 4);
   scores_.reserve(frames * labels);
   for (size_t done = 0; done < frames;) {
-    const size_t first = done - std::min(done, context), left = count - first * hop;
+    const size_t first = done - std::min(done, context), left = count - first * hop_;
     const auto found = std::find_if(lengths_.begin(), lengths_.end(),
                                     [left](const Length& l) { return l.samples >= left; });
     const bool last = found != lengths_.end();
-    const Length& length = last ? *found : lengths_.back();
-    const size_t heard = std::min(left, length.samples);
-    for (size_t i = 0; i < heard; ++i)
-      length.input[i] = (samples[first * hop + i] - shift) * factor;
-    std::fill(length.input + heard, length.input + length.samples, 0.0f);
+    Length& length = last ? *found : lengths_.back();
+    fill(samples + first * hop_, std::min(left, length.samples), level, length);
     Diagnostic diagnostic;
     if (heed_session_run(session_, length.entry.c_str(), &diagnostic) != HEED_OK) {
       *error = diagnostic.text();
@@ -154,7 +221,7 @@ bool CtcRecognizer::is_quiet(size_t frame) const {
 }
 
 double CtcRecognizer::seconds(size_t frame) const {
-  return static_cast<double>(frame) * audio_.hop_samples / audio_.sample_rate_hz;
+  return static_cast<double>(frame * hop_) / audio_.sample_rate_hz;
 }
 
 /// Words begin with a space between them, but for the first.
@@ -164,10 +231,8 @@ void CtcRecognizer::add_words(size_t first, const std::vector<int32_t>& frames,
   for (size_t i = 0; i < segment->tokens.size(); ++i) {
     const std::string& label = labels_[static_cast<size_t>(segment->tokens[i])];
     if (is_special(label)) continue;
-    if (label == " ") {
-      begins = true;
-      continue;
-    }
+    begins = begins || label.front() == ' ';
+    if (label == " ") continue;
     const size_t frame = first + static_cast<size_t>(frames[i]);
     if (begins) {
       SpokenWord& word = segment->words.emplace_back();
@@ -175,7 +240,7 @@ void CtcRecognizer::add_words(size_t first, const std::vector<int32_t>& frames,
       word.begin_s = seconds(frame);
     }
     begins = false;
-    segment->words.back().text += label;
+    segment->words.back().text += label.front() == ' ' ? label.substr(1) : label;
     segment->words.back().end_s = seconds(frame + 1);
   }
 }
@@ -204,8 +269,9 @@ void CtcRecognizer::read_segment(size_t first, size_t end, SpokenSegment* segmen
   std::string& text = segment->text;
   for (const int32_t token : segment->tokens) {
     const std::string& label = labels_[static_cast<size_t>(token)];
-    if (is_special(label) || (label == " " && (text.empty() || text.back() == ' '))) continue;
-    text += label;
+    if (is_special(label)) continue;
+    const bool parted = text.empty() || text.back() == ' ';
+    text += parted && label.front() == ' ' ? label.substr(1) : label;
   }
   if (!text.empty() && text.back() == ' ') text.pop_back();
   if (options_.words) add_words(first, begins, segment);
@@ -216,7 +282,8 @@ bool CtcRecognizer::recognize(const float* samples, size_t count,
   segments->clear();
   if (!score(samples, count, error)) return false;
   const size_t frames = scores_.size() / labels_.size();
-  const auto pause = static_cast<size_t>(kPauseS * audio_.sample_rate_hz / audio_.hop_samples);
+  const auto pause =
+      static_cast<size_t>(kPauseS * audio_.sample_rate_hz / static_cast<double>(hop_));
   for (size_t at = 0; at < frames;) {
     while (at < frames && is_quiet(at)) ++at;
     size_t end = at, quiet = 0;  // of the last frame that says something, and frames since

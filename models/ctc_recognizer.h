@@ -1,9 +1,11 @@
 #pragma once
-// Speech to text with models that score characters for each frame of a waveform (wav2vec 2.0):
-// windows of a sound run through the entry point that fits their length, overlapping, so that every
-// frame is taken from where the model hears around it; then connectionist temporal classification
-// reads them, greedily or by a beam, from pause to pause.
+// Speech to text with models that score characters or word pieces for each frame of a waveform
+// (wav2vec 2.0) or of log-mel features (Parakeet): windows of a sound run through the entry point
+// that fits their length, overlapping, so that every frame is taken from where the model hears
+// around it; then connectionist temporal classification reads them, greedily or by a beam, from
+// pause to pause.
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,9 +22,11 @@ class CtcRecognizer : public SpeechToText {
   CtcRecognizer(const CtcRecognizer&) = delete;
   CtcRecognizer& operator=(const CtcRecognizer&) = delete;
 
-  /// The model takes the waveform [1,samples] and gives scores [1,frames,labels] in every entry
-  /// point. Its labels say what each adds to the text: "" is the blank, " " parts words, "<..>" add
-  /// nothing. options.beams: prefixes that are followed; 1: greedy.
+  /// The model takes the waveform [1,samples], or features [1,frames,bins] and perhaps a mask of
+  /// the frames that are there, and gives scores [1,rows,labels] in every entry point, a row for
+  /// every so many frames. Its labels say what each adds to the text: "" is the blank, " ", alone
+  /// or before a piece, parts words, "<..>" add nothing. options.beams: prefixes that are followed;
+  /// 1: greedy.
   bool create(const heed_model* model, const heed_options& engine, const SpeechOptions& options,
               std::string* error) override;
   uint32_t sample_rate_hz() const override { return audio_.sample_rate_hz; }
@@ -38,10 +42,20 @@ class CtcRecognizer : public SpeechToText {
   struct Length {
     std::string entry;
     float* input;
+    int64_t* mask;  // ones where frames of features are; null: the model is not told
     const float* output;
-    size_t samples, frames;
+    size_t samples, frames;                   // frames: rows of scores
+    std::unique_ptr<AudioFrontend> frontend;  // null: the model takes the waveform
   };
   bool open_lengths(std::string* error);
+  bool open_inputs(const char* entry, Length* length, heed_tensor* input);
+  bool make_frontend(const heed_tensor& input, size_t rows, Length* length, std::string* error);
+  size_t frames_of(size_t samples) const;
+  struct Level {
+    float shift, factor;
+  };
+  Level level_of(const float* samples, size_t count) const;
+  void fill(const float* samples, size_t count, const Level& level, Length& length) const;
   bool read_labels(std::string* error);
   bool score(const float* samples, size_t count, std::string* error);
   bool is_quiet(size_t frame) const;
@@ -57,6 +71,7 @@ class CtcRecognizer : public SpeechToText {
   std::vector<std::string> labels_;
   std::vector<float> scores_;
   std::string language_;
+  size_t hop_ = 0;  // samples from one row of scores to the next
   int32_t blank_ = 0;
 };
 

@@ -71,6 +71,10 @@ bool audio_task(const heed_model& model, AudioTask* out) {
   config.mel_scale = text(audio->mel_scale());
   config.power = audio->power();
   config.log_floor = audio->log_floor();
+  config.log_offset = audio->log_offset();
+  config.preemphasis = audio->preemphasis();
+  config.symmetric_window = audio->symmetric_window();
+  config.zero_padded = audio->zero_padded();
   config.normalize = text(audio->normalize());
   config.center = audio->center();
   config.features_first = text(audio->layout()) == "features_first";

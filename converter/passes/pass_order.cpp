@@ -20,6 +20,9 @@ constexpr Pass kOrder[] = {
     {"fuse_norms", "layer and RMS norms, whole or decomposed -> Norm", fuse_norms},
     {"spell_alike", "joins the moves around norms that were over columns", spell_alike},
     {"fuse_embedding", "lookups of rows in a constant table -> Embedding", fuse_embedding},
+    // Before MatMuls are looked at one by one: these come with what follows them.
+    {"fuse_positions", "scores by distance, shifted row by row -> a Linear for each head",
+     fuse_positions},
     {"fuse_linear", "MatMul and Gemm with constant weights -> Linear", fuse_linear},
     // Biases and activations that follow a MatMul directly: so there is less to move things past.
     {"absorb_epilogues", "factors, biases and activations -> the layer before them",

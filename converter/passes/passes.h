@@ -10,6 +10,7 @@ bool spell_alike(graph::Graph& graph, PassReport& report);
 bool fuse_activations(graph::Graph& graph, PassReport& report);
 bool fuse_norms(graph::Graph& graph, PassReport& report);
 bool fuse_attention(graph::Graph& graph, PassReport& report);
+bool fuse_positions(graph::Graph& graph, PassReport& report);
 bool fuse_linear(graph::Graph& graph, PassReport& report);
 bool fuse_conv(graph::Graph& graph, PassReport& report);
 bool fuse_frames(graph::Graph& graph, PassReport& report);

@@ -84,8 +84,12 @@ bool check(const AudioFrontendConfig& c, std::string* error) {
     return refuse("the front end's mel scale is neither \"htk\" nor \"slaney\"");
   if (c.power != 1.0f && c.power != 2.0f) return refuse("the front end's power is neither 1 nor 2");
   if (!(c.log_floor > 0)) return refuse("the front end's log floor is not positive");
-  if (!c.normalize.empty() && c.normalize != "whisper")
-    return refuse("the front end's normalisation is neither \"\" nor \"whisper\"");
+  if (!(c.log_offset >= 0) || !(c.log_offset < 1))
+    return refuse("the front end's log offset is not between 0 and 1");
+  if (!(c.preemphasis >= 0) || !(c.preemphasis < 1))
+    return refuse("the front end's preemphasis is not between 0 and 1");
+  if (!c.normalize.empty() && c.normalize != "whisper" && c.normalize != "per_feature")
+    return refuse("the front end's normalisation is none of \"\", \"whisper\", \"per_feature\"");
   return true;
 }
 
@@ -111,9 +115,10 @@ bool AudioFrontend::create(const AudioFrontendConfig& config, IsaSet isa, std::s
           1);
   fft_.create(static_cast<int32_t>(config.fft_size));
   window_.resize(config.window_samples);
+  const int32_t period = config.symmetric_window ? std::max(1, window - 1) : window;
   for (int32_t n = 0; n < window; ++n)
     window_[static_cast<size_t>(n)] =
-        static_cast<float>(0.5 - 0.5 * std::cos(2.0 * kPi * n / window));
+        static_cast<float>(0.5 - 0.5 * std::cos(2.0 * kPi * n / period));
   add_filters();
   if (config.kind == "mfcc") {
     std::vector<float> dct(static_cast<size_t>(features_) * config.mel_bins);
@@ -154,7 +159,9 @@ void AudioFrontend::fill_wave(const float* samples, size_t count) {
   count = std::min(count, clip);
   std::copy(samples, samples + count, wave_.begin() + static_cast<ptrdiff_t>(pad));
   std::fill(wave_.begin() + static_cast<ptrdiff_t>(pad + count), wave_.end(), 0.0f);
-  for (size_t i = 0; i < pad; ++i) {
+  if (config_.preemphasis != 0)
+    for (size_t i = count; i-- > 1;) wave_[pad + i] -= config_.preemphasis * wave_[pad + i - 1];
+  for (size_t i = 0; i < pad && !config_.zero_padded; ++i) {
     wave_[pad - 1 - i] = wave_[pad + 1 + i];
     wave_[pad + clip + i] = wave_[pad + clip - 2 - i];
   }
@@ -187,7 +194,7 @@ void AudioFrontend::mels(int32_t rows, float* out) const {
       for (size_t l = 0; l < kLanes; ++l)
         sum[l] += weight[f] * energy[static_cast<size_t>(f) * kLanes + l];
     for (size_t l = 0; l < static_cast<size_t>(rows); ++l)
-      out[l * filters_.size() + m] = std::max(sum[l], config_.log_floor);
+      out[l * filters_.size() + m] = std::max(sum[l] + config_.log_offset, config_.log_floor);
   }
 }
 
@@ -210,6 +217,30 @@ void AudioFrontend::compute_frames(const float* samples, int32_t rows, float* ou
   }
 }
 
+int32_t AudioFrontend::frames_in(size_t count) const {
+  return static_cast<int32_t>(
+      std::min<size_t>(static_cast<size_t>(frames_),
+                       std::min<size_t>(count, config_.clip_samples) / config_.hop_samples));
+}
+
+void AudioFrontend::normalize_features(int32_t frames, float* rows) const {
+  const auto width = static_cast<size_t>(features_), there = static_cast<size_t>(frames);
+  for (size_t f = 0; f < width; ++f) {
+    double sum = 0, squares = 0;
+    for (size_t t = 0; t < there; ++t) sum += static_cast<double>(rows[t * width + f]);
+    const double mean = sum / std::max(1, frames);
+    for (size_t t = 0; t < there; ++t) {
+      const double d = static_cast<double>(rows[t * width + f]) - mean;
+      squares += d * d;
+    }
+    const double factor = 1 / (std::sqrt(squares / std::max(1, frames - 1)) + 1e-5);
+    for (size_t t = 0; t < there; ++t)
+      rows[t * width + f] =
+          static_cast<float>((static_cast<double>(rows[t * width + f]) - mean) * factor);
+  }
+  std::fill(rows + there * width, rows + static_cast<size_t>(frames_) * width, 0.0f);
+}
+
 void AudioFrontend::compute(const float* samples, size_t count, float* out) {
   fill_wave(samples, count);
   float* rows = config_.features_first ? rows_.data() : out;
@@ -222,6 +253,7 @@ void AudioFrontend::compute(const float* samples, size_t count, float* out) {
     const float floor = top * kLog10E - 8.0f;
     for (size_t i = 0; i < total; ++i) rows[i] = (std::max(rows[i] * kLog10E, floor) + 4.0f) / 4.0f;
   }
+  if (config_.normalize == "per_feature") normalize_features(frames_in(count), rows);
   if (config_.features_first)
     for (int32_t t = 0; t < frames_; ++t)
       for (int32_t f = 0; f < features_; ++f)

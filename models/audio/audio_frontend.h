@@ -1,11 +1,18 @@
 #pragma once
 // From a waveform to the rows of features that a speech model takes: MFCC or log-mel.
 //
-//   frame t   = x[t * hop .. t * hop + window - 1]          (center: x reflected by window / 2 at
-//   both ends) X[t,f]    = sum_n frame[n] w[n] e^(-2 pi i f n / fft)   w: periodic Hann S[t,f]    =
-//   |X[t,f]|^power                              power 1 or 2 M[t,m]    = sum_f S[t,f] bank[m,f]
-//   L[t,m]    = ln(max(M, floor)); "whisper": log10, then max(L, max over the clip - 8), then (L +
-//   4) / 4 mfcc[t,c] = sqrt(2 / mels) sum_m L[t,m] cos(pi c (m + 1/2) / mels)
+//   x[i]      = sample[i] - preemphasis sample[i-1]
+//   frame t   = x[t * hop .. t * hop + window - 1]      center: window / 2 samples more at both
+//                                                       ends, x reflected or zeros
+//   X[t,f]    = sum_n frame[n] w[n] e^(-2 pi i f n / fft)   w: Hann, periodic or symmetric
+//   S[t,f]    = |X[t,f]|^power                              power 1 or 2
+//   M[t,m]    = sum_f S[t,f] bank[m,f]
+//   L[t,m]    = ln(max(M + offset, floor))
+//   mfcc[t,c] = sqrt(2 / mels) sum_m L[t,m] cos(pi c (m + 1/2) / mels)
+//
+// Normalisation. "whisper": log10, then max(L, max over the clip - 8), then (L + 4) / 4.
+// "per_feature": (L - mean) / (deviation + 1e-5) of each feature over the frames that begin within
+// the sound, of which there are samples / hop; rows of zeros after them.
 //
 // Filter banks. "htk": triangles of height 1, linear in mel = 1127 ln(1 + f / 700), bin 0 unused.
 // "slaney": triangles linear in Hz, of unit area, edges equally spaced on Slaney's scale.
@@ -38,8 +45,12 @@ struct AudioFrontendConfig {
   std::string mel_scale = "htk";  // or "slaney"
   float power = 2;
   float log_floor = 1e-10f;
-  std::string normalize;  // "" or "whisper"
+  float log_offset = 0;
+  float preemphasis = 0;          // below 1
+  std::string normalize;          // "", "whisper" or "per_feature"
+  bool symmetric_window = false;  // its last sample is zero, as its first
   bool center = false;
+  bool zero_padded = false;     // center: zeros at both ends, not x reflected
   bool features_first = false;  // [features, frames] instead of [frames, features]
 };
 
@@ -68,9 +79,14 @@ class AudioFrontend {
   /// nothing.
   void compute(const float* samples, size_t count, float* out);
 
+  /// Frames that begin within a sound of `count` samples.
+  int32_t frames_in(size_t count) const;
+
   /// Whether a frame's features depend on its own samples alone: then those of a stream are
   /// computed once, by compute_frames().
-  bool frames_are_independent() const { return !config_.center && config_.normalize.empty(); }
+  bool frames_are_independent() const {
+    return !config_.center && config_.normalize.empty() && config_.preemphasis == 0;
+  }
 
   /// The features, [rows][features()], of the `rows` frames that begin at samples[t * hop]: all
   /// their samples are there. The bits of compute(). Allocates nothing.
@@ -84,6 +100,7 @@ class AudioFrontend {
   void fill_wave(const float* samples, size_t count);
   void energies(const float* samples, int32_t rows);
   void mels(int32_t rows, float* out) const;
+  void normalize_features(int32_t frames, float* rows) const;
 
   AudioFrontendConfig config_;
   KernelSet kernels_{};

@@ -76,8 +76,10 @@ void build_vit(Recipe& recipe);    // ViT, DeiT
 void build_whisper(Recipe& recipe);
 void build_detr(Recipe& recipe);
 void build_mobilevit(Recipe& recipe);
+void build_parakeet(Recipe& recipe);
 void build_segformer(Recipe& recipe);
 void build_wav2vec2(Recipe& recipe);
+void build_wav2vec2_conformer(Recipe& recipe);
 void build_yolos(Recipe& recipe);
 
 }  // namespace heed::families

@@ -18,11 +18,13 @@ constexpr Family kFamilies[] = {
     {"llama", build_llama},
     {"mistral", build_llama},
     {"mobilevit", build_mobilevit},
+    {"parakeet_ctc", build_parakeet},
     {"qwen2", build_llama},
     {"roberta", build_bert},
     {"segformer", build_segformer},
     {"vit", build_vit},
     {"wav2vec2", build_wav2vec2},
+    {"wav2vec2-conformer", build_wav2vec2_conformer},
     {"whisper", build_whisper},
     {"yolos", build_yolos},
 };

@@ -355,6 +355,35 @@ std::vector<int32_t> merges_of(const std::vector<std::string>& lines, const Piec
   return merges;
 }
 
+std::vector<std::string> spoken_pieces(const Settings& whole, int64_t count, int64_t blank) {
+  const JsonTree* model = whole.find("model");
+  const JsonTree* vocabulary = model == nullptr ? nullptr : model->member("vocab");
+  if (vocabulary == nullptr)
+    throw ConvertError("holds no tokenizer.json, which says what its numbers spell", "checkpoint");
+  std::vector<std::string> labels(static_cast<size_t>(count), "<unused>");
+  const auto put = [&](int64_t id, const std::string& piece) {
+    if (id < 0 || id >= count) damaged(whole.place(), "has pieces beyond the model's vocabulary");
+    std::string& label = labels[static_cast<size_t>(id)] = piece;
+    for (size_t at; (at = label.find(kSpaceMark)) != std::string::npos;) label.replace(at, 3, " ");
+  };
+  if (vocabulary->object() != nullptr)
+    for (const auto& [piece, id] : *vocabulary->object())
+      put(id.integer() ? *id.integer() : -1, piece);
+  for (size_t i = 0; vocabulary->list() != nullptr && i < vocabulary->list()->size(); ++i) {
+    const JsonTree::List* scored = (*vocabulary->list())[i].list();
+    if (scored == nullptr || scored->empty() || (*scored)[0].text() == nullptr)
+      damaged(whole.place(), "has a piece without its text");
+    put(static_cast<int64_t>(i), *(*scored)[0].text());
+  }
+  PieceList added;
+  std::vector<int32_t> special;
+  add_specials(whole, &added, &special);
+  for (const auto& [piece, id] : added.ids()) put(id, piece);
+  if (blank < 0 || blank >= count) damaged(whole.place(), "has no piece for the blank");
+  labels[static_cast<size_t>(blank)] = "";
+  return labels;
+}
+
 bool read_tokenizer_json(const Settings& whole, fb::TokenizerT* made, std::string* why) {
   const JsonTree* model = whole.find("model");
   const JsonTree* vocabulary = model->member("vocab");

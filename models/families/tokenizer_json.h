@@ -20,6 +20,7 @@ class PieceList {
   void add(const std::string& piece) { put(static_cast<int64_t>(pieces_.size()), piece); }
   void put(int64_t id, const std::string& piece);
   int32_t id_of(const std::string& piece) const;  // -1: none
+  const std::unordered_map<std::string, int32_t>& ids() const { return ids_; }
 
   /// Where "<0x00>" .. "<0xFF>" follow one another: each becomes the byte it stands for. Gives the
   /// id of the first, or -1.
@@ -43,6 +44,10 @@ PieceList pieces_of(const JsonTree::Object& vocabulary, const std::string& file)
 /// "left right" lines as triples of ids. Throws ConvertError where a piece is not in the list.
 std::vector<int32_t> merges_of(const std::vector<std::string>& lines, const PieceList& pieces,
                                const std::string& file);
+
+/// What each of `count` numbers of a recogniser adds to a text, from a vocabulary of pieces: "" is
+/// the blank, a space begins a word, special tokens keep their names. Throws ConvertError.
+std::vector<std::string> spoken_pieces(const Settings& whole, int64_t count, int64_t blank);
 
 /// False, with the reason in `why`, where it asks for what models/text has no counterpart of; true
 /// with words there where something is left to the user.

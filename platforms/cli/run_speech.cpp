@@ -72,7 +72,9 @@ void write_down(const RunArguments& arguments, const AudioFrontendConfig& fronte
     std::string text;
     object["segments"] = Json::array();
     for (const SpokenSegment& segment : segments) {
-      text += segment.text;
+      // Whisper's texts begin with the space between them.
+      const bool parted = text.empty() || segment.text.empty() || segment.text.front() == ' ';
+      text += (parted ? "" : " ") + segment.text;
       object["segments"].push_back(segment_json(segment, arguments.speech.options.words));
     }
     object["text"] = text;

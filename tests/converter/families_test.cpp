@@ -151,6 +151,13 @@ TEST_CASE("a wav2vec 2.0 folder with norms of frames gives transformers' scores 
   check_family("wav2vec2_stable");
 }
 
+TEST_CASE("a wav2vec 2.0 Conformer's folder gives transformers' scores of characters") {
+  check_family("wav2vec2_conformer_relative");
+}
+TEST_CASE("a wav2vec 2.0 Conformer with rotary positions gives transformers' scores") {
+  check_family("wav2vec2_conformer_rotary");
+}
+
 TEST_CASE("a wav2vec 2.0 folder whose positions have their older names gives the same") {
   FamilyGolden golden = heed::test::read_family_golden("wav2vec2");
   const std::string now = "parametrizations.weight.original";

@@ -438,9 +438,57 @@ def wav2vec2_stable():
              conv_bias=True)
 
 
+def wav2vec2_conformer(kind="relative"):
+    letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefg"]
+    config = transformers.Wav2Vec2ConformerConfig(
+        vocab_size=12, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=48, conv_dim=[16, 16, 16], conv_kernel=[10, 3, 2], conv_stride=[5, 2, 2],
+        num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4, pad_token_id=0, conv_bias=True,
+        feat_extract_norm="layer", hidden_act="swish", conv_depthwise_kernel_size=7,
+        position_embeddings_type=kind)
+    write("wav2vec2_conformer_" + kind, transformers.Wav2Vec2ConformerForCTC(config),
+          {"input_values": (1, 800)}, {"logits": lambda r, g: r.logits}, {"samples": 800},
+          {"vocab.json": {letter: i for i, letter in enumerate(letters)}})
+
+
+def wav2vec2_conformer_rotary():
+    wav2vec2_conformer("rotary")
+
+
+def parakeet():
+    """41 of 48 frames are there; of what is made of the others nothing is asked."""
+    encoder = transformers.ParakeetEncoderConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48,
+        conv_kernel_size=5, subsampling_factor=4, subsampling_conv_channels=8, num_mel_bins=16)
+    config = transformers.ParakeetCTCConfig(vocab_size=30, pad_token_id=29, encoder_config=encoder)
+    pieces = tokenizers.Tokenizer(tokenizers.models.BPE(
+        vocab={piece: i for i, piece in enumerate(
+            ["<unk>", *"abcdefghi", "\u2581", *("\u2581" + c for c in "abcdefghi"), "ab", "\u2581ab"])},
+        merges=[("a", "b"), ("\u2581a", "b")], unk_token="<unk>"))
+    pieces.add_special_tokens(["<unk>"])
+
+    sizes = {"feature_size": 16, "sampling_rate": 1600, "hop_length": 16, "win_length": 40, "n_fft": 64}
+
+    def hear(model):
+        sound = formula("sound", (663,)) * np.float32(0.1)
+        frontend = transformers.ParakeetFeatureExtractor(**sizes)
+        given = frontend(sound, sampling_rate=1600, return_tensors="pt")
+        with torch.no_grad():
+            logits = model(**given).logits[0, :11]
+        said = [int(t) for t in torch.unique_consecutive(logits.argmax(-1)) if t != 29]
+        return {"features": given.input_features[0, :41].ravel().tolist(), "said": said,
+                "scores": logits.log_softmax(-1).ravel().tolist()}
+    write("parakeet", transformers.ParakeetForCTC(config),
+          {"input_features": (1, 48, 16), "attention_mask": (np.arange(48) < 41).astype(np.int64)[None]},
+          {"logits": lambda r, g: r.logits[:, :11]}, {"frames": 48},
+          {"preprocessor_config.json": sizes, "tokenizer.json": json.loads(pieces.to_str())},
+          generate=hear)
+
+
 CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, llama3, qwen2, gpt2,
          unigram, whisper, segformer,
-         yolos, detr, detr_bottleneck, mobilevit, wav2vec2, wav2vec2_stable]
+         yolos, detr, detr_bottleneck, mobilevit, wav2vec2, wav2vec2_stable, wav2vec2_conformer,
+         wav2vec2_conformer_rotary, parakeet]
 
 if __name__ == "__main__":
     wanted = set(sys.argv[1:])
