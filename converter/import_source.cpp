@@ -1,6 +1,8 @@
 #include "converter/import_source.h"
 
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <utility>
 
 #include "converter/graph/convert_error.h"
@@ -8,6 +10,7 @@
 #include "converter/onnx/past_to_state.h"
 #include "converter/onnx/source_file.h"
 #include "converter/safetensors/checkpoint_folder.h"
+#include "converter/safetensors/json_tree.h"
 #include "converter/tflite/tflite_file.h"
 #include "converter/tflite/tflite_import.h"
 #include "models/families/family.h"
@@ -49,15 +52,41 @@ std::vector<ImportedSource> import_exported(const ConvertSource& source,
   return results;
 }
 
+/// Whether the graphs of a folder are better built anew by the recipe of their family, which hears
+/// sounds of every length: Whisper's, unless the user asks for them as they are.
+bool has_recipe_for_exported(const ConvertSource& source, const onnx::ImportOptions& options) {
+  const std::filesystem::path folder = source.path;
+  if (options.keep_past > 0 || !std::filesystem::exists(folder / "config.json") ||
+      !std::filesystem::exists(folder / "encoder_model.onnx"))
+    return false;
+  std::ifstream in(folder / "config.json", std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  const auto config = safetensors::read_json(text.str(), "file 'config.json'");
+  const families::JsonTree* type = config->member("model_type");
+  return type != nullptr && type->text() != nullptr && *type->text() == "whisper";
+}
+
+/// Runs the recipe. Of exported graphs, which may have lost names, it is not the only way.
+void build_recipe(families::Recipe& recipe, bool exported) {
+  try {
+    families::build_family(recipe);
+  } catch (const ConvertError& error) {
+    if (!exported) throw;
+    throw ConvertError(error.fault(), error.where(),
+                       "With --keep-past N the exported graphs become entry points as they are");
+  }
+}
+
 /// What a recipe makes of a checkpoint's folder.
 std::vector<ImportedSource> import_folder(const ConvertSource& source,
-                                          const onnx::ImportOptions& options) {
+                                          const onnx::ImportOptions& options, bool exported) {
   if (!options.constants.empty())
     throw ConvertError("a folder's inputs are those of its recipe: none can be made a constant",
                        "folder '" + source.path + "'");
   safetensors::CheckpointFolder folder(source.path);
   families::Recipe recipe(folder, {options.dims, options.shapes});
-  families::build_family(recipe);
+  build_recipe(recipe, exported);
   std::vector<ImportedSource> results;
   for (families::RecipeEntry& entry : recipe.entries) {
     ImportedSource result;
@@ -82,8 +111,9 @@ std::vector<ImportedSource> import_source(const ConvertSource& source,
                                           const onnx::ImportOptions& options) {
   std::vector<ImportedSource> results;
   if (std::filesystem::is_directory(source.path)) {
-    results = import_exported(source, options);
-    if (results.empty()) results = import_folder(source, options);
+    const bool anew = has_recipe_for_exported(source, options);
+    if (!anew) results = import_exported(source, options);
+    if (results.empty()) results = import_folder(source, options, anew);
   } else {
     results.push_back(import_file(source, options));
   }

@@ -37,13 +37,28 @@ void CheckpointFolder::open_weights() {
     read_.insert(whole);
   } else if (fs::exists(path("model.safetensors.index.json"))) {
     open_shards(path("model.safetensors.index.json"));
-  } else {
+  } else if (!open_exported()) {
     const bool pickled = fs::exists(path("pytorch_model.bin"));
     throw ConvertError(
         std::string("holds no model.safetensors") + (pickled ? ", only pytorch_model.bin" : ""),
         "folder '" + folder_ + "'",
         pickled ? "Save it again with transformers' save_pretrained" : "");
   }
+}
+
+bool CheckpointFolder::open_exported() {
+  const auto open = [&](const char* name, const char* prefix) {
+    if (!fs::exists(path(name))) return false;
+    exported_->add(path(name), prefix);
+    read_.insert(path(name));
+    return true;
+  };
+  exported_ = std::make_unique<onnx::NamedWeights>();
+  const bool whole = open("encoder_model.onnx", "model.encoder.") &&
+                     (open("decoder_model.onnx", "model.decoder.") ||
+                      open("decoder_model_merged.onnx", "model.decoder."));
+  if (whole) exported_->drop_copy("proj_out.weight", "model.decoder.embed_tokens.weight");
+  return whole;
 }
 
 void CheckpointFolder::open_shards(const std::string& index_path) {
@@ -93,12 +108,14 @@ std::optional<std::string> CheckpointFolder::file(const std::string& name) {
 }
 
 std::optional<graph::Shape> CheckpointFolder::shape(const std::string& tensor) const {
+  if (exported_ != nullptr) return exported_->shape(tensor);
   const auto found = tensors_.find(tensor);
   if (found == tensors_.end()) return std::nullopt;
   return found->second->shape;
 }
 
 graph::ConstantPtr CheckpointFolder::tensor(const std::string& name) {
+  if (exported_ != nullptr) return exported_->tensor(name);
   const auto found = tensors_.find(name);
   if (found == tensors_.end())
     throw ConvertError("tensor '" + name + "' is missing", "folder '" + folder_ + "'");

@@ -1,6 +1,7 @@
 #pragma once
 // A folder as published on Hugging Face: config.json, other JSON, tokenizer files, and weights in
-// model.safetensors or in several files that model.safetensors.index.json lists.
+// model.safetensors or in several files that model.safetensors.index.json lists, or in the graphs
+// that optimum exports of a model with encoder and decoder.
 
 #include <map>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "converter/onnx/named_weights.h"
 #include "converter/safetensors/safetensors_file.h"
 #include "models/families/checkpoint.h"
 
@@ -28,6 +30,7 @@ class CheckpointFolder : public families::Checkpoint {
 
  private:
   void open_weights();
+  bool open_exported();
   void open_shards(const std::string& index_path);
   std::string path(const std::string& name) const { return folder_ + "/" + name; }
 
@@ -35,6 +38,7 @@ class CheckpointFolder : public families::Checkpoint {
   std::vector<std::unique_ptr<SafetensorsFile>> files_;
   std::map<std::string, const StoredTensor*> tensors_;
   std::map<std::string, graph::ConstantPtr> made_;
+  std::unique_ptr<onnx::NamedWeights> exported_;  // null: the weights are in files_
   std::set<std::string> read_;
 };
 

@@ -1,0 +1,111 @@
+#include "converter/onnx/named_weights.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "converter/graph/convert_error.h"
+
+namespace heed::onnx {
+namespace {
+
+bool begins_with(const std::string& name, const char* with) { return name.rfind(with, 0) == 0; }
+
+/// As the checkpoint has it, whichever part of the model was exported; "" where it is no name of a
+/// checkpoint.
+std::string published_name(std::string name, const std::string& prefix) {
+  // Of two graphs merged into one, "model.decoder.layer_norm.bias_merged_0".
+  const size_t merged = name.find("_merged_");
+  if (merged != std::string::npos) name.resize(merged);
+  if (name.find('.') == std::string::npos || name.find("::") != std::string::npos ||
+      name.find('/') != std::string::npos)
+    return "";
+  if (begins_with(name, "model.") || begins_with(name, "proj_out.")) return name;
+  if (begins_with(name, "encoder.") || begins_with(name, "decoder.")) return "model." + name;
+  return prefix + name;
+}
+
+/// "/model/decoder/layers.0/fc1/MatMul" -> "model.decoder.layers.0.fc1.weight".
+std::string weight_of(Bytes product) {
+  std::string name(product.substr(0, product.rfind('/')));
+  name.erase(0, name.find_first_not_of('/'));
+  std::replace(name.begin(), name.end(), '/', '.');
+  return name + ".weight";
+}
+
+}  // namespace
+
+struct NamedWeights::File {
+  explicit File(const std::string& path)
+      : source(path), beside(std::filesystem::path(path).parent_path().string()) {}
+  SourceFile source;
+  ExternalData beside;
+};
+
+void NamedWeights::add(const std::string& path, const std::string& prefix) {
+  files_.push_back(std::make_shared<File>(path));
+  File* file = files_.back().get();
+  const WireModel model = read_model(file->source.bytes());
+  if (!model.has_graph) throw ConvertError("holds no graph", "file '" + path + "'");
+  add_graph(read_graph(model.graph), prefix, file, {});
+}
+
+void NamedWeights::add_graph(const WireGraph& graph, const std::string& prefix, File* file,
+                             std::map<Bytes, WireTensor> initializers) {
+  const auto store = [&](const std::string& name, const WireTensor& tensor, bool turned) {
+    if (!name.empty()) stored_.emplace(name, Stored{tensor, turned, file, nullptr});
+  };
+  for (const WireTensor& tensor : graph.initializers) {
+    initializers[tensor.name] = tensor;
+    store(published_name(std::string(tensor.name), prefix), tensor, false);
+  }
+  for (const WireNode& node : graph.nodes) {
+    for (const WireAttribute& attribute : node.attributes)
+      if (attribute.type == WireAttributeType::graph)
+        add_graph(read_graph(attribute.graph), prefix, file, initializers);
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const auto found = initializers.find(node.inputs[i]);
+      if (found == initializers.end() || found->second.dims.size() != 2 ||
+          !published_name(std::string(node.inputs[i]), prefix).empty())
+        continue;
+      if (node.op == "MatMul" && i == 1 && node.name.find('/', 1) != Bytes::npos)
+        store(published_name(weight_of(node.name), prefix), found->second, true);
+      // A table of which all rows are added is folded.
+      if (node.op == "Add") store(prefix + "embed_positions.weight", found->second, false);
+    }
+  }
+}
+
+std::optional<graph::Shape> NamedWeights::shape(const std::string& name) const {
+  const auto found = stored_.find(name);
+  if (found == stored_.end()) return std::nullopt;
+  graph::Shape shape = found->second.tensor.dims;
+  if (found->second.turned) std::swap(shape[0], shape[1]);
+  return shape;
+}
+
+graph::ConstantPtr NamedWeights::tensor(const std::string& name) {
+  const auto found = stored_.find(name);
+  if (found == stored_.end()) throw ConvertError("tensor '" + name + "' is missing", "checkpoint");
+  Stored& stored = found->second;
+  if (stored.made != nullptr) return stored.made;
+  stored.made = make_constant(stored.tensor, stored.file->beside);
+  if (!stored.turned || stored.made->dtype != graph::DType::f32) return stored.made;
+  const size_t rows = static_cast<size_t>(stored.made->shape[0]),
+               columns = static_cast<size_t>(stored.made->shape[1]);
+  auto turned = std::make_shared<graph::Constant>();
+  turned->shape = {stored.made->shape[1], stored.made->shape[0]};
+  turned->f32.resize(rows * columns);
+  for (size_t r = 0; r < rows; ++r)
+    for (size_t c = 0; c < columns; ++c)
+      turned->f32[c * rows + r] = stored.made->f32[r * columns + c];
+  stored.made = std::move(turned);
+  return stored.made;
+}
+
+void NamedWeights::drop_copy(const std::string& name, const std::string& same) {
+  const auto one = shape(name), other = shape(same);
+  if (one && one == other && tensor(name)->f32 == tensor(same)->f32) stored_.erase(name);
+}
+
+}  // namespace heed::onnx
