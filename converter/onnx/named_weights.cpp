@@ -25,12 +25,23 @@ std::string published_name(std::string name, const std::string& prefix) {
   return prefix + name;
 }
 
-/// "/model/decoder/layers.0/fc1/MatMul" -> "model.decoder.layers.0.fc1.weight".
-std::string weight_of(Bytes product) {
-  std::string name(product.substr(0, product.rfind('/')));
-  name.erase(0, name.find_first_not_of('/'));
+/// "/model/decoder/layers.0/fc1/MatMul" -> "model.decoder.layers.0.fc1"; "" where it has no layer.
+std::string layer_of(Bytes node) {
+  const size_t end = node.rfind('/'), begin = node.find_first_not_of('/');
+  if (end == Bytes::npos || begin == Bytes::npos || begin >= end) return "";
+  std::string name(node.substr(begin, end - begin));
   std::replace(name.begin(), name.end(), '/', '.');
-  return name + ".weight";
+  return name;
+}
+
+/// What input `i`, a constant, is to its layer: "weight", "bias", or "".
+std::string role_of(const WireNode& node, size_t i, size_t rank) {
+  if (node.op == "MatMul") return i == 1 && rank == 2 ? "weight" : "";
+  if (node.op == "Conv" || node.op == "LayerNormalization")
+    return i == 1 ? "weight" : i == 2 ? "bias" : "";
+  if (node.op == "Gather") return i == 0 && rank == 2 ? "weight" : "";
+  if (node.op == "Mul") return rank == 1 ? "weight" : "";
+  return node.op == "Add" && rank == 1 ? "bias" : "";
 }
 
 }  // namespace
@@ -65,13 +76,19 @@ void NamedWeights::add_graph(const WireGraph& graph, const std::string& prefix, 
         add_graph(read_graph(attribute.graph), prefix, file, initializers);
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const auto found = initializers.find(node.inputs[i]);
-      if (found == initializers.end() || found->second.dims.size() != 2 ||
-          !published_name(std::string(node.inputs[i]), prefix).empty())
-        continue;
-      if (node.op == "MatMul" && i == 1 && node.name.find('/', 1) != Bytes::npos)
-        store(published_name(weight_of(node.name), prefix), found->second, true);
+      if (found == initializers.end()) continue;
+      const WireTensor& tensor = found->second;
+      if (node.op == "Identity" && node.outputs.size() == 1) {  // one of two equal tensors
+        store(published_name(std::string(node.outputs[0]), prefix), tensor, false);
+        initializers[node.outputs[0]] = tensor;
+        break;
+      }
+      const std::string layer = layer_of(node.name), role = role_of(node, i, tensor.dims.size());
+      if (!layer.empty() && !role.empty())
+        store(published_name(layer + "." + role, prefix), tensor, node.op == "MatMul");
       // A table of which all rows are added is folded.
-      if (node.op == "Add") store(prefix + "embed_positions.weight", found->second, false);
+      if (layer.empty() && node.op == "Add" && tensor.dims.size() == 2)
+        store(prefix + "embed_positions.weight", tensor, false);
     }
   }
 }

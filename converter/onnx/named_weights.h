@@ -1,7 +1,8 @@
 #pragma once
 // The weights of exported graphs under the names that they had in the checkpoint. Exporters keep
-// the names of most ("model.decoder.layers.0.fc1.bias"); matrices are turned and lose theirs, but
-// the product that reads one is called by its layer: "/model/decoder/layers.0/fc1/MatMul".
+// the names of most ("model.decoder.layers.0.fc1.bias"); matrices are turned and lose theirs, and
+// of equal tensors one is left, but the node that reads it is called by its layer:
+// "/model/decoder/layers.0/fc1/MatMul".
 
 #include <map>
 #include <memory>
