@@ -79,6 +79,11 @@ fb::EpilogueT Lowering::epilogue_of(const Chain& chain) {
   const Node& core = graph_.node(chain.core);
   if (core.domain == kFusedDomain) epilogue.activation = activation_of(core);
   if (chain.residual != kNoValue) epilogue.residual = residual_of(chain);
+  // Rows that nobody reads as floats are rounded to int8 next, in steps far above its error.
+  if (epilogue.activation == fb::Activation::gelu_erf && chain.residual == kNoValue &&
+      chain.norm == kNoNode && !demands_.plain(chain.result())) {
+    epilogue.activation = fb::Activation::gelu_erf_short;
+  }
   if (chain.norm == kNoNode) return epilogue;
   const Node& norm = graph_.node(chain.norm);
   epilogue.norm = norm.string_or("kind", "layer") == "rms" ? fb::Norm::rms : fb::Norm::layer;

@@ -96,6 +96,12 @@ float gelu_erf(float x) {
   return std::fma(-t, fourth * fourth, relu(x));
 }
 
+float gelu_erf_short(float x) {
+  const float t = min(math::kGeluErfShortMax, std::fabs(x));
+  const float root = polynomial(t, math::kGeluErfShort), square = root * root;
+  return std::fma(-t, square * square, relu(x));
+}
+
 float erf(float x) {
   const float t = min(math::kErfMax, std::fabs(x));
   const float y = t < math::kErfSplit ? t * polynomial(t * t, math::kErfSmall)

@@ -12,6 +12,7 @@ float tanh(float x);
 float sigmoid(float x);
 float silu(float x);
 float gelu_erf(float x);
+float gelu_erf_short(float x);
 float gelu_tanh(float x);
 float gelu_sigmoid(float x);
 

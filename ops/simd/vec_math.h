@@ -95,6 +95,11 @@ inline F32x16 gelu_erf(F32x16 x) {
   const F32x16 square = root * root, fourth = square * square;
   return fnma(t, fourth * fourth, relu(x));
 }
+inline F32x16 gelu_erf_short(F32x16 x) {
+  const F32x16 t = min_abs(set1(math::kGeluErfShortMax), x);
+  const F32x16 root = polynomial(t, math::kGeluErfShort), square = root * root;
+  return fnma(t, square * square, relu(x));
+}
 
 inline F32x16 erf(F32x16 x) {
   const F32x16 t = min_abs(set1(math::kErfMax), x);
