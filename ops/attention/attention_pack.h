@@ -55,6 +55,11 @@ struct Four {
     Four four;
     if (n >= kCount) {
       repeat<4>([&](auto j) HEED_LAMBDA_INLINE { four.f[j] = V::load(x + j * V::kLanes); });
+    } else if (n == kCount / 2) {
+      repeat<2>([&](auto j) HEED_LAMBDA_INLINE {
+        four.f[j] = V::load(x + j * V::kLanes);
+        four.f[j + 2] = V::set(0.0f);
+      });
     } else {
       repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
         four.f[j] = V::load_n(x + j * V::kLanes, n - j * V::kLanes);
@@ -82,80 +87,184 @@ struct Four {
 
 constexpr int32_t kMeanSpace = kAttentionWidthMax + kTile;  // whole vectors may be read at its end
 
-template <class V>
-void key_mean(const AttentionRows& keys, float* mean) {
+/// mean[d] over all keys, of C vectors from d on.
+template <class V, int32_t C>
+HEED_INLINE void key_mean_of(const AttentionRows& keys, int32_t d, float* mean) {
   const auto share = V::set(1.0f / static_cast<float>(keys.keys));
-  int32_t d = 0;
-  for (; d + 4 * V::kLanes <= keys.width; d += 4 * V::kLanes) {
-    typename V::F sum[4];
-    repeat<4>([&](auto j) HEED_LAMBDA_INLINE { sum[j] = V::set(0.0f); });
-    for (int32_t s = 0; s < keys.keys; ++s) {
-      const float* const x = keys.x + s * keys.step + d;
-      repeat<4>([&](auto j)
-                    HEED_LAMBDA_INLINE { sum[j] = V::add(sum[j], V::load(x + j * V::kLanes)); });
-    }
-    repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
-      V::store(mean + d + j * V::kLanes, V::mul(sum[j], share));
+  const bool whole = keys.width - d >= C * V::kLanes;
+  typename V::F sum[C];
+  repeat<C>([&](auto j) HEED_LAMBDA_INLINE { sum[j] = V::set(0.0f); });
+  for (int32_t s = 0; s < keys.keys; ++s) {
+    const float* const x = keys.x + s * keys.step + d;
+    repeat<C>([&](auto j) HEED_LAMBDA_INLINE {
+      const auto v = C > 1 || whole ? V::load(x + j * V::kLanes) : V::load_n(x, keys.width - d);
+      sum[j] = V::add(sum[j], v);
     });
   }
-  for (; d < keys.width; d += V::kLanes) {
-    auto sum = V::set(0.0f);
-    for (int32_t s = 0; s < keys.keys; ++s) {
-      sum = V::add(sum, V::load_n(keys.x + s * keys.step + d, keys.width - d));
-    }
-    V::store(mean + d, V::mul(sum, share));
-  }
+  repeat<C>([&](auto j)
+                HEED_LAMBDA_INLINE { V::store(mean + d + j * V::kLanes, V::mul(sum[j], share)); });
 }
 
 template <class V>
+void key_mean(const AttentionRows& keys, float* mean) {
+  constexpr int32_t kOne = V::kLanes;
+  int32_t d = 0;
+  for (; d + 4 * kOne <= keys.width; d += 4 * kOne) key_mean_of<V, 4>(keys, d, mean);
+  for (; d + 2 * kOne <= keys.width; d += 2 * kOne) key_mean_of<V, 2>(keys, d, mean);
+  for (; d < keys.width; d += kOne) key_mean_of<V, 1>(keys, d, mean);
+}
+
+/// Packs P blocks of keys, side by side in the same four vectors: whose width is just their share
+/// of those, or anything where P is 0.
+template <class V, int32_t P>
+class KeyPacker {
+ public:
+  KeyPacker(const AttentionRows& keys, const float* mean, void* packed)
+      : keys_(keys), layout_(keys.keys, keys.width), mean_(mean), packed_(packed) {}
+
+  void pack() {
+    auto scale_max = V::set(0.0f);
+    for (int32_t block = 0; block < layout_.blocks; block += kBlocks) {
+      scale_max = V::max(scale_max, find_scales(block));
+      quantise(block);
+      for (int32_t b = block; b < smaller(block + kBlocks, layout_.blocks); ++b) add_up(b);
+    }
+    auto* const largest = at_byte<float>(packed_, layout_.scale_max_at);
+    for (int32_t n = 0; n < kBlock; n += V::kLanes)
+      V::store(largest + n, V::set(V::max_lanes(scale_max)));
+  }
+
+ private:
+  static constexpr int32_t kBlocks = larger(P, 1);
+  static constexpr int32_t kVectors = 4 / kBlocks;  // of one key
+
+  /// Key n of the blocks from `block` on, less the mean: copies, which stay in registers.
+  class Centred {
+   public:
+    HEED_INLINE Centred(const KeyPacker& packer, int32_t block)
+        : keys_(packer.keys_), mean_(packer.mean_), first_(block * kBlock) {
+      if constexpr (P > 0) {
+        repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
+          centre_.f[j] = V::load(mean_ + j % kVectors * V::kLanes);
+        });
+      }
+    }
+    /// Values d .. of it, where P is 0.
+    HEED_INLINE Four<V> at(int32_t n, int32_t d) const {
+      if constexpr (P > 0) {
+        Four<V> row;
+        repeat<P>([&](auto b) HEED_LAMBDA_INLINE {
+          const float* const x = key(b * kBlock + n);
+          repeat<kVectors>([&](auto j) HEED_LAMBDA_INLINE {
+            row.f[b * kVectors + j] = V::load(x + j * V::kLanes);
+          });
+        });
+        return row.less(centre_);
+      } else {
+        return Four<V>::load(key(n) + d, keys_.width - d)
+            .less(Four<V>::load(mean_ + d, Four<V>::kCount));
+      }
+    }
+
+   private:
+    HEED_INLINE const float* key(int32_t n) const {  // or the last there is
+      return keys_.x + smaller(first_ + n, keys_.keys - 1) * keys_.step;
+    }
+    const AttentionRows keys_;
+    const float* const mean_;
+    const int32_t first_;
+    Four<V> centre_;
+  };
+
+  /// Returns the largest.
+  HEED_INLINE typename V::F find_scales(int32_t block) {
+    const Centred centred(*this, block);
+    const int32_t width = P > 0 ? 1 : keys_.width;
+    for (int32_t n = 0; n < kBlock; ++n) {
+      typename V::F most[kBlocks];
+      repeat<kBlocks>([&](auto b) HEED_LAMBDA_INLINE { most[b] = V::set(0.0f); });
+      for (int32_t d = 0; d < width; d += Four<V>::kCount) {
+        const Four<V> row = centred.at(n, d);
+        repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
+          most[j / kVectors] = V::abs_max(most[j / kVectors], row.f[j]);
+        });
+      }
+      repeat<kBlocks>([&](auto b) HEED_LAMBDA_INLINE {
+        V::store(row_most_ + (b * kBlock + n) * V::kLanes, most[b]);
+      });
+    }
+    auto largest = V::set(0.0f);
+    for (int32_t b = 0; b < kBlocks && block + b < layout_.blocks; ++b) {
+      alignas(64) float amax[kBlock];
+      V::template max_of_rows<kBlock>(amax, row_most_ + b * kBlock * V::kLanes);
+      for (int32_t n = 0; n < kBlock; n += V::kLanes) {
+        typename V::F factor, unit;
+        quantiser<V>(V::load(amax + n), factor, unit);
+        V::store(inverse_ + b * kBlock + n, factor);
+        unit = V::drop_two_bits(unit);
+        V::store(at_byte<float>(packed_, layout_.scale_at) + (block + b) * kBlock + n, unit);
+        largest = V::max(largest, unit);
+      }
+    }
+    return largest;
+  }
+
+  HEED_INLINE void quantise(int32_t block) {
+    const Centred centred(*this, block);
+    auto* const k8 = at_byte<int32_t>(packed_, static_cast<size_t>(block) * layout_.groups * 64);
+    const int32_t groups = smaller(layout_.blocks - block, kBlocks) * layout_.groups;
+    for (int32_t g = 0; g < groups; g += V::kLanes) {
+      for (int32_t n = 0; n < kBlock; ++n) {
+        const Four<V> row = centred.at(n, 4 * g);
+        const auto q = [&](auto j) HEED_LAMBDA_INLINE {
+          return V::quantise(row.f[j], V::set(inverse_[j / kVectors * kBlock + n]));
+        };
+        V::store(rows_ + n * V::kLanes,
+                 V::quads(q(Index<0>{}), q(Index<1>{}), q(Index<2>{}), q(Index<3>{})));
+      }
+      V::transpose(rows_, k8 + g * kBlock, groups - g);
+    }
+  }
+
+  /// The sums of a block's keys.
+  HEED_INLINE void add_up(int32_t block) {
+    constexpr int32_t kChains = 4;
+    const int32_t groups = layout_.groups;
+    const auto* k8 = at_byte<int32_t>(packed_, static_cast<size_t>(block) * groups * 64);
+    auto* const sum = at_byte<int32_t>(packed_, layout_.sum_at) + block * kBlock;
+    for (int32_t n = 0; n < kBlock; n += V::kLanes) {
+      typename V::I total[kChains];
+      repeat<kChains>([&](auto i) HEED_LAMBDA_INLINE { total[i] = V::zero(); });
+      int32_t g = 0;
+      for (; g + kChains <= groups; g += kChains) {
+        repeat<kChains>([&](auto i) HEED_LAMBDA_INLINE {
+          total[i] = V::add_signed(total[i], V::load(k8 + (g + i) * kBlock + n));
+        });
+      }
+      for (; g < groups; ++g) total[0] = V::add_signed(total[0], V::load(k8 + g * kBlock + n));
+      V::store(sum + n, V::add(V::add(total[0], total[1]), V::add(total[2], total[3])));
+    }
+  }
+
+  const AttentionRows keys_;
+  const KeysLayout layout_;
+  const float* const mean_;
+  void* const packed_;
+  alignas(64) float row_most_[kBlocks * kBlock * V::kLanes];
+  alignas(64) float inverse_[kBlocks * kBlock];
+  alignas(64) int32_t rows_[kBlock * V::kLanes];
+};
+
+template <class V>
 void pack_keys(const AttentionRows& keys, bool subtract_mean, void* packed) {
-  const KeysLayout layout(keys.keys, keys.width);
   alignas(64) float mean[kMeanSpace];
   memset(mean, 0, sizeof(mean));
   if (subtract_mean) key_mean<V>(keys, mean);
-  alignas(64) float row_most[kBlock * V::kLanes], amax[kBlock], inverse[kBlock];
-  alignas(64) int32_t rows[kBlock * V::kLanes];
-  auto scale_max = V::set(0.0f);
-  for (int32_t block = 0; block < layout.blocks; ++block) {
-    const float* const x = keys.x + static_cast<ptrdiff_t>(block) * kBlock * keys.step;
-    const int32_t last = smaller(kBlock, keys.keys - block * kBlock) - 1;
-    const auto centred = [&](int32_t n, int32_t d) HEED_LAMBDA_INLINE {
-      const auto row = Four<V>::load(x + smaller(n, last) * keys.step + d, keys.width - d);
-      return row.less(Four<V>::load(mean + d, Four<V>::kCount));
-    };
-    for (int32_t n = 0; n < kBlock; ++n) {
-      auto most = V::set(0.0f);
-      for (int32_t d = 0; d < keys.width; d += Four<V>::kCount) most = centred(n, d).abs_max(most);
-      V::store(row_most + n * V::kLanes, most);
-    }
-    V::template max_of_rows<kBlock>(amax, row_most);
-    for (int32_t n = 0; n < kBlock; n += V::kLanes) {
-      typename V::F factor, unit;
-      quantiser<V>(V::load(amax + n), factor, unit);
-      V::store(inverse + n, factor);
-      unit = V::drop_two_bits(unit);
-      V::store(at_byte<float>(packed, layout.scale_at) + block * kBlock + n, unit);
-      scale_max = V::max(scale_max, unit);
-    }
-    auto* const k8 = at_byte<int32_t>(packed, static_cast<size_t>(block) * layout.groups * 64);
-    for (int32_t g = 0; g < layout.groups; g += V::kLanes) {
-      for (int32_t n = 0; n < kBlock; ++n) {
-        V::store(rows + n * V::kLanes, centred(n, 4 * g).quantised(V::set(inverse[n])));
-      }
-      V::transpose(rows, k8 + g * kBlock, layout.groups - g);
-    }
-    auto* const sum = at_byte<int32_t>(packed, layout.sum_at) + block * kBlock;
-    for (int32_t n = 0; n < kBlock; n += V::kLanes) {
-      auto total = V::zero();
-      for (int32_t g = 0; g < layout.groups; ++g) {
-        total = V::add_signed(total, V::load(k8 + g * kBlock + n));
-      }
-      V::store(sum + n, total);
-    }
+  if constexpr (V::kLanes == 16) {
+    // Twice as fast as half empty vectors.
+    if (keys.width == 2 * V::kLanes) return KeyPacker<V, 2>(keys, mean, packed).pack();
   }
-  auto* const largest = at_byte<float>(packed, layout.scale_max_at);
-  for (int32_t n = 0; n < kBlock; n += V::kLanes)
-    V::store(largest + n, V::set(V::max_lanes(scale_max)));
+  KeyPacker<V, 0>(keys, mean, packed).pack();
 }
 
 /// C vectors of channels over all keys; all of them exist where kFull.
@@ -219,6 +328,9 @@ void pack_values(const AttentionRows& values, void* packed) {
   int32_t d = 0;
   for (; d + 4 * V::kLanes <= values.width; d += 4 * V::kLanes) {
     pack_value_channels<V, 4, true>(values, d, packed);
+  }
+  for (; d + 2 * V::kLanes <= values.width; d += 2 * V::kLanes) {
+    pack_value_channels<V, 2, true>(values, d, packed);
   }
   for (; d < width; d += V::kLanes) pack_value_channels<V, 1, false>(values, d, packed);
 }
