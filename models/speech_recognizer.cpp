@@ -380,7 +380,8 @@ void SpeechRecognizer::look(size_t token, std::vector<float>* sum) {
 }
 
 /// Says the segment's words once more and watches where cross-attention looks.
-bool SpeechRecognizer::time_words(SpokenSegment* segment, double offset_s, std::string* error) {
+bool SpeechRecognizer::time_words(SpokenSegment* segment, double offset_s, double content_s,
+                                  std::string* error) {
   std::vector<int32_t> text;
   for (const int32_t token : segment->tokens)
     if (token < rules_.tokens().end) text.push_back(token);
@@ -419,10 +420,14 @@ bool SpeechRecognizer::time_words(SpokenSegment* segment, double offset_s, std::
     word_of[i] = segment->words.size() - 1;
   }
   const auto starts = timing_.align(text.size() + 1, heard_->rows);
+  // The encoder hears silence after the sound; nothing is said there.
+  const auto time = [&](size_t i) {
+    return offset_s + std::min(kTimestampS * starts[i], content_s);
+  };
   for (size_t i = 0; i < text.size(); ++i) {
     SpokenWord& word = segment->words[word_of[i]];
-    if (i == 0 || word_of[i] != word_of[i - 1]) word.begin_s = offset_s + kTimestampS * starts[i];
-    word.end_s = offset_s + kTimestampS * starts[i + 1];
+    if (i == 0 || word_of[i] != word_of[i - 1]) word.begin_s = time(i);
+    word.end_s = time(i + 1);
   }
   return true;
 }
@@ -445,7 +450,7 @@ bool SpeechRecognizer::recognize(const float* samples, size_t count,
     const size_t first = segments->size();
     if (!silent) cut(said, offset_s, content_s, segments, &advance_s);
     for (size_t i = first; options_.words && i < segments->size(); ++i)
-      if (!time_words(&(*segments)[i], offset_s, error)) return false;
+      if (!time_words(&(*segments)[i], offset_s, content_s, error)) return false;
     at += std::max<size_t>(1, static_cast<size_t>(std::lround(advance_s * rate_hz_)));
   }
   language_ =

@@ -69,7 +69,7 @@ class SpeechRecognizer : public SpeechToText {
   bool decode_with_fallback(Said* said, std::string* error);
   void cut(const Said& said, double offset_s, double content_s, std::vector<SpokenSegment>* out,
            double* advance_s);
-  bool time_words(SpokenSegment* segment, double offset_s, std::string* error);
+  bool time_words(SpokenSegment* segment, double offset_s, double content_s, std::string* error);
   void look(size_t token, std::vector<float>* sum);
   std::string text_of(const int32_t* tokens, size_t count) const;
 

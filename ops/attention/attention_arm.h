@@ -45,7 +45,6 @@ struct Arm {
   }
   static HEED_INLINE void store(float* x, F value) { vst1q_f32(x, value); }
   static HEED_INLINE void store(int32_t* x, I value) { vst1q_s32(x, value); }
-  static HEED_INLINE F to_float(I a) { return vcvtq_f32_s32(a); }
   static HEED_INLINE F add(F a, F b) { return vaddq_f32(a, b); }
   static HEED_INLINE I add(I a, I b) { return vaddq_s32(a, b); }
   static HEED_INLINE F sub(F a, F b) { return vsubq_f32(a, b); }

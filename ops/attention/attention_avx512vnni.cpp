@@ -42,7 +42,6 @@ struct Avx512 {
   }
   static HEED_INLINE void store(float* x, F value) { _mm512_storeu_ps(x, value); }
   static HEED_INLINE void store(int32_t* x, I value) { _mm512_storeu_si512(x, value); }
-  static HEED_INLINE F to_float(I a) { return _mm512_cvtepi32_ps(a); }
   static HEED_INLINE F add(F a, F b) { return _mm512_add_ps(a, b); }
   static HEED_INLINE I add(I a, I b) { return _mm512_add_epi32(a, b); }
   static HEED_INLINE F sub(F a, F b) { return _mm512_sub_ps(a, b); }

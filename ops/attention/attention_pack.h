@@ -55,7 +55,7 @@ struct Four {
     Four four;
     if (n >= kCount) {
       repeat<4>([&](auto j) HEED_LAMBDA_INLINE { four.f[j] = V::load(x + j * V::kLanes); });
-    } else if (n == kCount / 2) {
+    } else if (V::kLanes == 16 && n == kCount / 2) {
       repeat<2>([&](auto j) HEED_LAMBDA_INLINE {
         four.f[j] = V::load(x + j * V::kLanes);
         four.f[j + 2] = V::set(0.0f);
@@ -110,8 +110,28 @@ void key_mean(const AttentionRows& keys, float* mean) {
   constexpr int32_t kOne = V::kLanes;
   int32_t d = 0;
   for (; d + 4 * kOne <= keys.width; d += 4 * kOne) key_mean_of<V, 4>(keys, d, mean);
-  for (; d + 2 * kOne <= keys.width; d += 2 * kOne) key_mean_of<V, 2>(keys, d, mean);
+  if constexpr (kOne == 16) {
+    for (; d + 2 * kOne <= keys.width; d += 2 * kOne) key_mean_of<V, 2>(keys, d, mean);
+  }
   for (; d < keys.width; d += kOne) key_mean_of<V, 1>(keys, d, mean);
+}
+
+/// sums of the keys of a block, in chains that do not wait for each other.
+template <class V>
+__attribute__((noinline)) void add_up_keys(const int32_t* k8, int32_t groups, int32_t* sums) {
+  constexpr int32_t kChains = 4;
+  for (int32_t n = 0; n < kBlock; n += V::kLanes) {
+    typename V::I total[kChains];
+    repeat<kChains>([&](auto i) HEED_LAMBDA_INLINE { total[i] = V::zero(); });
+    int32_t g = 0;
+    for (; g + kChains <= groups; g += kChains) {
+      repeat<kChains>([&](auto i) HEED_LAMBDA_INLINE {
+        total[i] = V::add_signed(total[i], V::load(k8 + (g + i) * kBlock + n));
+      });
+    }
+    for (; g < groups; ++g) total[0] = V::add_signed(total[0], V::load(k8 + g * kBlock + n));
+    V::store(sums + n, V::add(V::add(total[0], total[1]), V::add(total[2], total[3])));
+  }
 }
 
 /// Packs P blocks of keys, side by side in the same four vectors: whose width is just their share
@@ -127,7 +147,10 @@ class KeyPacker {
     for (int32_t block = 0; block < layout_.blocks; block += kBlocks) {
       scale_max = V::max(scale_max, find_scales(block));
       quantise(block);
-      for (int32_t b = block; b < smaller(block + kBlocks, layout_.blocks); ++b) add_up(b);
+      for (int32_t b = block; b < smaller(block + kBlocks, layout_.blocks); ++b) {
+        add_up_keys<V>(at_byte<int32_t>(packed_, static_cast<size_t>(b) * layout_.groups * 64),
+                       layout_.groups, at_byte<int32_t>(packed_, layout_.sum_at) + b * kBlock);
+      }
     }
     auto* const largest = at_byte<float>(packed_, layout_.scale_max_at);
     for (int32_t n = 0; n < kBlock; n += V::kLanes)
@@ -226,26 +249,6 @@ class KeyPacker {
     }
   }
 
-  /// The sums of a block's keys.
-  HEED_INLINE void add_up(int32_t block) {
-    constexpr int32_t kChains = 4;
-    const int32_t groups = layout_.groups;
-    const auto* k8 = at_byte<int32_t>(packed_, static_cast<size_t>(block) * groups * 64);
-    auto* const sum = at_byte<int32_t>(packed_, layout_.sum_at) + block * kBlock;
-    for (int32_t n = 0; n < kBlock; n += V::kLanes) {
-      typename V::I total[kChains];
-      repeat<kChains>([&](auto i) HEED_LAMBDA_INLINE { total[i] = V::zero(); });
-      int32_t g = 0;
-      for (; g + kChains <= groups; g += kChains) {
-        repeat<kChains>([&](auto i) HEED_LAMBDA_INLINE {
-          total[i] = V::add_signed(total[i], V::load(k8 + (g + i) * kBlock + n));
-        });
-      }
-      for (; g < groups; ++g) total[0] = V::add_signed(total[0], V::load(k8 + g * kBlock + n));
-      V::store(sum + n, V::add(V::add(total[0], total[1]), V::add(total[2], total[3])));
-    }
-  }
-
   const AttentionRows keys_;
   const KeysLayout layout_;
   const float* const mean_;
@@ -324,13 +327,11 @@ void pack_value_channels(const AttentionRows& values, int32_t channel, void* pac
 
 template <class V>
 void pack_values(const AttentionRows& values, void* packed) {
+  constexpr int32_t kVectors = V::kLanes == 16 ? 2 : 4;  // heads of 32 fill two of the widest
   const int32_t width = round_up(values.width, kBlock);
   int32_t d = 0;
-  for (; d + 4 * V::kLanes <= values.width; d += 4 * V::kLanes) {
-    pack_value_channels<V, 4, true>(values, d, packed);
-  }
-  for (; d + 2 * V::kLanes <= values.width; d += 2 * V::kLanes) {
-    pack_value_channels<V, 2, true>(values, d, packed);
+  for (; d + kVectors * V::kLanes <= values.width; d += kVectors * V::kLanes) {
+    pack_value_channels<V, kVectors, true>(values, d, packed);
   }
   for (; d < width; d += V::kLanes) pack_value_channels<V, 1, false>(values, d, packed);
 }

@@ -299,7 +299,7 @@ struct Block {
   bool is_open(int32_t tile) const { return tile >= open_begin && tile + kTile <= open_end; }
 };
 
-constexpr int32_t kRowSpace = 16;  // room for one number of each row, in whole vectors
+constexpr int32_t kRowSpace = 8;  // room for one number of each row, and a vector's store of them
 
 struct Range {
   int32_t begin, end;
@@ -484,7 +484,7 @@ SoftmaxJob<V> softmax_of(const Block& block, int32_t keys) {
 template <class V>
 void invert_sums(const Block& block, float* inverse) {
   alignas(64) int32_t totals[kRowsMax * V::kLanes];
-  alignas(64) int32_t sum[kRowSpace] = {};
+  int32_t sum[kRowSpace];
   const int32_t tiles = divide_up(block.end - block.begin, kTile);
   for (int32_t r = 0; r < block.rows; ++r) {
     const auto* const p8 = reinterpret_cast<const uint8_t*>(block.steps + r * block.steps_step) +
@@ -496,10 +496,8 @@ void invert_sums(const Block& block, float* inverse) {
     V::store(totals + r * V::kLanes, total);
   }
   V::row_sums(totals, block.rows, sum);
-  for (int32_t r = 0; r < kRowSpace; r += V::kLanes) {
-    const auto total = V::to_float(V::load(sum + r));
-    V::store(inverse + r,
-             V::where_less(total, V::set(1.0f), V::set(0.0f), V::div(V::set(1.0f), total)));
+  for (int32_t r = 0; r < block.rows; ++r) {
+    inverse[r] = sum[r] == 0 ? 0.0f : 1.0f / static_cast<float>(sum[r]);
   }
 }
 

@@ -39,7 +39,6 @@ struct Ymm {
     _mm256_storeu_si256(static_cast<__m256i*>(x), value);
   }
   static HEED_INLINE void store(int32_t* x, I value) { store_bytes(x, value); }
-  static HEED_INLINE F to_float(I a) { return _mm256_cvtepi32_ps(a); }
   static HEED_INLINE F add(F a, F b) { return _mm256_add_ps(a, b); }
   static HEED_INLINE I add(I a, I b) { return _mm256_add_epi32(a, b); }
   static HEED_INLINE F sub(F a, F b) { return _mm256_sub_ps(a, b); }
