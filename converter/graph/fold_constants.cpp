@@ -14,8 +14,8 @@ namespace {
 
 // What folding may add to the model's constants: a hostile file must not fill the memory with
 // tensors that a few bytes of it describe.
-constexpr int64_t kFoldedElementsMax = int64_t{1} << 24;  // one result that outgrows its operands
-constexpr int64_t kFoldedTotalMin = int64_t{1} << 27;     // all results, or twice the constants
+constexpr int64_t kFoldedElementsMax = kMadeElementsMax;  // one result that outgrows its operands
+constexpr int64_t kFoldedTotalMin = int64_t{1} << 25;     // all results, or twice the constants
 
 int64_t constant_elements(const Graph& graph) {
   int64_t total = 0;
@@ -207,8 +207,7 @@ bool Folder::inline_branch(NodeId id) {
                            : std::get_if<std::shared_ptr<Graph>>(&found->second);
   if (branch == nullptr || (*branch)->outputs.size() < node.outputs.size() ||
       (*branch)->inputs.size() + 1 != node.inputs.size()) {
-    throw ConvertError(std::string("its ") + key + " is missing or does not fit",
-                       node_label(node));
+    throw ConvertError(std::string("its ") + key + " is missing or does not fit", node_label(node));
   }
   graph_.erase(id);
   copy_branch(**branch, node, {node.inputs.begin() + 1, node.inputs.end()});

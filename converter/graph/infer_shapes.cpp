@@ -23,6 +23,7 @@ void infer_node(Graph& graph, NodeId id) {
   rule->infer(call);
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] == kNoValue) continue;
+    if (i >= call.results_made()) call.fail("it has no output " + std::to_string(i));
     Value& value = graph.value(node.outputs[i]);
     value.dtype = call.results[i].dtype;
     value.shape = call.results[i].shape;

@@ -63,6 +63,7 @@ void OpCall::result(size_t i, DType dtype, Shape shape) {
   if (element_count(shape) < 0) fail("the output would have the shape " + shape_text(shape));
   results[i].dtype = dtype;
   results[i].shape = std::move(shape);
+  results_made_ = std::max(results_made_, i + 1);
 }
 
 void OpCall::allocate() {

@@ -52,6 +52,8 @@ class OpCall {
 
   // -- results
   void result(size_t i, DType dtype, Shape shape);
+  /// Results from the first on that the rule has given a shape.
+  size_t results_made() const { return results_made_; }
   void same_as(size_t i) { result(0, in(i).dtype, in(i).shape); }
   /// Sizes the elements of all results: between infer and evaluate.
   void allocate();
@@ -66,11 +68,16 @@ class OpCall {
   }
   /// A possibly negative axis as an index below `count`.
   size_t axis(int64_t given, int64_t count) const;
+
+ private:
+  size_t results_made_ = 0;
 };
 
 /// dims multiplied, or -1 where one is negative or the product passes kElementsMax.
 int64_t element_count(const Shape& shape);
 inline constexpr int64_t kElementsMax = int64_t{1} << 31;  // 8 GiB of floats: no model we convert
+/// Of a constant that no file holds: a few bytes of a hostile one must not fill the memory.
+inline constexpr int64_t kMadeElementsMax = int64_t{1} << 24;
 
 /// NumPy's rule. Throws through `call` where the shapes do not fit.
 Shape broadcast_shapes(const OpCall& call, const Shape& a, const Shape& b);

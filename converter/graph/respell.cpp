@@ -48,12 +48,13 @@ bool group_norm(Graph& graph, NodeId id) {
   const Shape shape = known_shape(graph, node.inputs[0]);
   const int64_t groups = node.int_or("num_groups", 1), channels = shape[1];
   if (element_count(shape) <= 0) return false;
+  if (groups < 1 || channels % groups != 0) no_other_words(node, "its groups are not equal");
   Speller spell(graph, id);
   const ValueId grouped =
       spell.reshape(node.inputs[0], {shape[0], groups, element_count(shape) / shape[0] / groups});
-  const ValueId normal = spell.node(
-      "InstanceNormalization", {grouped, spell.filled({groups}, 1), spell.filled({groups}, 0)},
-      {{"epsilon", node.float_or("epsilon", 1e-5f)}});
+  const ValueId normal = spell.node("InstanceNormalization",
+                                    {grouped, spell.filled({groups}, 1), spell.filled({groups}, 0)},
+                                    {{"epsilon", node.float_or("epsilon", 1e-5f)}});
   // Scale and bias: one per channel, or before opset 21 one per group.
   const bool per_group = known_shape(graph, node.inputs[1]) == Shape{groups} && groups != channels;
   Shape apart = shape;
@@ -116,8 +117,8 @@ bool sort_labels(const EinsumTerms& terms, const Shape& a_shape, const Shape& b_
     groups.summed += label;
   }
   for (char label : b) {
-    const bool used = terms.output.find(label) != std::string::npos ||
-                      a.find(label) != std::string::npos;
+    const bool used =
+        terms.output.find(label) != std::string::npos || a.find(label) != std::string::npos;
     if (!used) return false;
   }
   return true;
@@ -197,6 +198,7 @@ bool einsum(Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
   OpCall call(node, graph.opset);
   for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == kNoValue) no_other_words(node, "an operand is missing");
     const Value& value = graph.value(node.inputs[i]);
     if (element_count(*value.shape) <= 0) return false;
     call.operands[i] = {true, value.dtype, *value.shape, nullptr};
@@ -209,36 +211,50 @@ bool einsum(Graph& graph, NodeId id) {
                                     : einsum_of_two(graph, id, terms);
 }
 
+/// Transpose counts its dimensions from the first on, so that nobody has to look again.
+bool positive_order(Graph& graph, NodeId id) {
+  Node& node = graph.node(id);
+  std::vector<int64_t> perm = node.ints_or("perm", {});
+  for (int64_t& axis : perm) {
+    if (axis < 0) axis += static_cast<int64_t>(perm.size());
+  }
+  if (!perm.empty()) node.attributes["perm"] = perm;
+  return false;
+}
+
 struct Respelling {
   const char* op;
   bool (*respell)(Graph& graph, NodeId id);
+  size_t operands;  // that must be there
+  size_t rank;      // of the first, at least
 };
 
 constexpr Respelling kRespellings[] = {
-    {"CastLike", cast_like},
-    {"Celu", respell_activation},
-    {"ConvTranspose", respell_conv_transpose},
-    {"Einsum", einsum},
-    {"Erfc", respell_activation},  // no op of ONNX, but tf2onnx writes it for GELU
-    {"GRU", respell_recurrent},
-    {"GatherND", respell_selection},
-    {"GroupNormalization", group_norm},
-    {"IsInf", respell_selection},
-    {"LSTM", respell_recurrent},
-    {"LogSoftmax", joint_softmax},
-    {"LpNormalization", lp_norm},
-    {"Mish", respell_activation},
-    {"OneHot", respell_selection},
-    {"RNN", respell_recurrent},
-    {"ScatterElements", respell_selection},
-    {"ScatterND", respell_selection},
-    {"Resize", respell_resize},
-    {"Selu", respell_activation},
-    {"Softmax", joint_softmax},
-    {"Softsign", respell_activation},
-    {"ThresholdedRelu", respell_activation},
-    {"Trilu", respell_selection},
-    {"Upsample", respell_resize},
+    {"CastLike", cast_like, 2, 0},
+    {"Celu", respell_activation, 1, 0},
+    {"ConvTranspose", respell_conv_transpose, 2, 3},
+    {"Einsum", einsum, 1, 0},
+    {"Erfc", respell_activation, 1, 0},  // no op of ONNX, but tf2onnx writes it for GELU
+    {"GRU", respell_recurrent, 3, 3},
+    {"GatherND", respell_selection, 2, 1},
+    {"GroupNormalization", group_norm, 3, 2},
+    {"IsInf", respell_selection, 1, 0},
+    {"LSTM", respell_recurrent, 3, 3},
+    {"LogSoftmax", joint_softmax, 1, 0},
+    {"LpNormalization", lp_norm, 1, 1},
+    {"Mish", respell_activation, 1, 0},
+    {"OneHot", respell_selection, 3, 0},
+    {"RNN", respell_recurrent, 3, 3},
+    {"ScatterElements", respell_selection, 3, 1},
+    {"ScatterND", respell_selection, 3, 1},
+    {"Resize", respell_resize, 1, 1},
+    {"Selu", respell_activation, 1, 0},
+    {"Softmax", joint_softmax, 1, 0},
+    {"Softsign", respell_activation, 1, 0},
+    {"ThresholdedRelu", respell_activation, 1, 0},
+    {"Transpose", positive_order, 1, 0},
+    {"Trilu", respell_selection, 1, 2},
+    {"Upsample", respell_resize, 1, 1},
 };
 
 const Respelling* find_respelling(const Node& node) {
@@ -254,11 +270,24 @@ bool is_known(const Node& node) {
   return find_rule(node.domain, node.op) != nullptr || find_respelling(node) != nullptr;
 }
 
+std::vector<std::string> respelled_ops() {
+  std::vector<std::string> names;
+  for (const Respelling& one : kRespellings) names.emplace_back(one.op);
+  return names;
+}
+
 bool respell(Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
   if (node.outputs.empty()) return false;
   const Respelling* found = find_respelling(node);
-  return found != nullptr && found->respell(graph, id);
+  if (found == nullptr) return false;
+  const bool given =
+      node.inputs.size() >= found->operands &&
+      std::find(node.inputs.begin(), node.inputs.begin() + static_cast<ptrdiff_t>(found->operands),
+                kNoValue) == node.inputs.begin() + static_cast<ptrdiff_t>(found->operands);
+  if (!given || known_shape(graph, node.inputs[0]).size() < found->rank)
+    no_other_words(node, "an operand is missing or has too few dimensions");
+  return found->respell(graph, id);
 }
 
 }  // namespace heed::graph

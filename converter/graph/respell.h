@@ -2,6 +2,9 @@
 // Ops that few models use, and old meanings of common ones, in the words that every later pass
 // knows.
 
+#include <string>
+#include <vector>
+
 #include "converter/graph/graph.h"
 
 namespace heed::graph {
@@ -16,6 +19,9 @@ namespace heed::graph {
 /// that it has no other words for stays as it is; where nothing computes it it throws
 /// ConvertError.
 bool respell(Graph& graph, NodeId node);
+
+/// The names of the ops, all of ONNX, that it may rewrite.
+std::vector<std::string> respelled_ops();
 
 /// Whether a rule (op_rules.h) computes this op or respell() has other words for it.
 bool is_known(const Node& node);

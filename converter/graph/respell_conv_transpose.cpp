@@ -15,16 +15,29 @@ struct Spread {
 
 std::vector<Spread> spreads_of(const Graph& graph, const Node& node) {
   const Shape &x = known_shape(graph, node.inputs[0]), &w = known_shape(graph, node.inputs[1]);
+  if (x.size() < 3 || w.size() != x.size() || element_count(x) <= 0 || element_count(w) <= 0 ||
+      w[0] != x[1]) {
+    no_other_words(node, "its operands do not fit each other");
+  }
   const size_t count = x.size() - 2;
   const std::vector<int64_t> ones(count, 1), zeros(2 * count, 0);
   const auto strides = node.ints_or("strides", ones), dilations = node.ints_or("dilations", ones);
   const auto pads = node.ints_or("pads", zeros), extra = node.ints_or("output_padding", zeros);
   const auto wanted = node.ints_or("output_shape", {});
+  const bool fit = strides.size() == count && dilations.size() == count && extra.size() >= count &&
+                   pads.size() == 2 * count && (wanted.empty() || wanted.size() >= count);
+  if (!fit) no_other_words(node, "its attributes have not one entry per dimension");
+  constexpr int64_t kSizeMax = 1 << 20;
+  const auto in_range = [&](int64_t number) { return number >= -kSizeMax && number <= kSizeMax; };
+  for (const auto* list : {&strides, &dilations, &extra, &pads, &wanted, &x, &w}) {
+    if (!std::all_of(list->begin(), list->end(), in_range))
+      no_other_words(node, "a stride, dilation, padding or size is out of range");
+  }
   const std::string auto_pad = node.string_or("auto_pad", "NOTSET");
   std::vector<Spread> spreads;
   for (size_t i = 0; i < count; ++i) {
-    Spread s{x[i + 2], w[i + 2], strides.at(i), dilations.at(i), 0, 0, 0};
-    const int64_t full = s.stride * (s.in - 1) + extra.at(i) + s.reach() + 1;
+    Spread s{x[i + 2], w[i + 2], strides[i], dilations[i], 0, 0, 0};
+    const int64_t full = s.stride * (s.in - 1) + extra[i] + s.reach() + 1;
     const bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
     if (same || !wanted.empty()) {
       s.out = wanted.empty() ? s.in * s.stride : wanted[wanted.size() - count + i];
@@ -33,15 +46,13 @@ std::vector<Spread> spreads_of(const Graph& graph, const Node& node) {
       s.after = cut - s.before;
     } else {
       if (auto_pad != "VALID") {
-        s.before = pads.at(i);
-        s.after = pads.at(count + i);
+        s.before = pads[i];
+        s.after = pads[count + i];
       }
       s.out = full - s.before - s.after;
     }
-    constexpr int64_t kSizeMax = 1 << 20;
-    const bool good = s.stride >= 1 && s.stride <= kSizeMax && s.dilation >= 1 &&
-                      s.dilation <= kSizeMax && s.kernel >= 1 && s.before >= 0 && s.after >= 0 &&
-                      s.out >= 1 && s.out <= kSizeMax;
+    const bool good = s.stride >= 1 && s.dilation >= 1 && s.kernel >= 1 && s.before >= 0 &&
+                      s.after >= 0 && s.out >= 1 && s.out <= kSizeMax;
     if (!good) no_other_words(node, "a stride, dilation, padding or size is out of range");
     spreads.push_back(s);
   }

@@ -110,7 +110,7 @@ void check_shapes(const Graph& graph, const Node& node, int64_t gates) {
   require(is_given(node, 0) && is_given(node, 1) && is_given(node, 2));
   const Shape x = known_shape(graph, node.inputs[0]), w = known_shape(graph, node.inputs[1]),
               r = known_shape(graph, node.inputs[2]);
-  require(x.size() == 3 && w.size() == 3 && r.size() == 3);
+  require(x.size() == 3 && w.size() == 3 && r.size() == 3 && element_count(x) > 0);
   require((w[0] == 1 || w[0] == 2) && w[1] > 0 && w[1] % gates == 0 && w[2] == x[2]);
   require(r == Shape{w[0], w[1], w[1] / gates});
   if (is_given(node, 3)) require(known_shape(graph, node.inputs[3]) == Shape{w[0], 2 * w[1]});

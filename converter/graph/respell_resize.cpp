@@ -158,6 +158,7 @@ std::vector<ResizeAxis> axes_of(const Graph& graph, const Node& node, bool legac
   if (sizes != nullptr && node.string_or("keep_aspect_ratio_policy", "stretch") != "stretch") {
     no_other_words(node, "sizes that keep the aspect ratio are not supported");
   }
+  constexpr int64_t kSizeMax = 1 << 20;
   for (size_t i = 0; i < listed.size(); ++i) {
     const int64_t at = listed[i] < 0 ? listed[i] + rank : listed[i];
     if (at < 0 || at >= rank) no_other_words(node, "an axis is out of range");
@@ -167,10 +168,12 @@ std::vector<ResizeAxis> axes_of(const Graph& graph, const Node& node, bool legac
       axis.scale = static_cast<float>(axis.out) / static_cast<float>(axis.in);
     } else {
       axis.scale = scales->f32[i];
+      if (!(axis.scale > 0 && axis.scale <= kSizeMax))
+        no_other_words(node, "a size is out of range");
       axis.out = static_cast<int64_t>(std::floor(static_cast<float>(axis.in) * axis.scale));
     }
-    constexpr int64_t kSizeMax = 1 << 20;
-    if (axis.in < 1 || axis.out < 1 || axis.out > kSizeMax || !(axis.scale > 0)) {
+    if (axis.in < 1 || axis.in > kSizeMax || axis.out < 1 || axis.out > kSizeMax ||
+        !(axis.scale > 0)) {
       no_other_words(node, "a size is out of range");
     }
   }

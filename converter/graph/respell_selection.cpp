@@ -9,6 +9,8 @@
 namespace heed::graph {
 namespace {
 
+constexpr double kPlacesMax = 1 << 20;  // of a OneHot
+
 ValueId scalar(Speller& spell, DType type, int64_t value) {
   Constant made;
   made.dtype = type;
@@ -33,6 +35,8 @@ bool trilu(Graph& graph, NodeId id) {
   }
   const bool upper = node.int_or("upper", 1) != 0;
   const int64_t rows = shape[shape.size() - 2], columns = shape.back();
+  if (element_count({rows, columns}) < 0 || element_count({rows, columns}) > kMadeElementsMax)
+    no_other_words(node, "its triangle has too many elements");
   Constant kept;
   kept.dtype = DType::boolean;
   kept.shape = {rows, columns};
@@ -64,11 +68,14 @@ bool one_hot(Graph& graph, NodeId id) {
   const Shape shape = known_shape(graph, ids);
   const Constant* depth_given = graph.constant(node.inputs[1]);
   if (depth_given == nullptr || depth_given->elements() != 1) return false;
-  const int64_t depth = depth_given->dtype == DType::f32 ? static_cast<int64_t>(depth_given->f32[0])
-                                                         : depth_given->i64[0];
+  const double asked = depth_given->dtype == DType::f32 ? static_cast<double>(depth_given->f32[0])
+                                                        : static_cast<double>(depth_given->i64[0]);
+  if (!(asked >= 1 && asked <= kPlacesMax)) no_other_words(node, "its depth is out of range");
+  const auto depth = static_cast<int64_t>(asked);
   const int64_t rank = static_cast<int64_t>(shape.size()) + 1;
   int64_t axis = node.int_or("axis", -1);
   if (axis < 0) axis += rank;
+  if (axis < 0 || axis >= rank) no_other_words(node, "its axis is out of range");
   Shape apart = shape, places(static_cast<size_t>(rank), 1);
   apart.insert(apart.begin() + axis, 1);
   places[static_cast<size_t>(axis)] = depth;
@@ -94,6 +101,9 @@ bool gather_nd(Graph& graph, NodeId id) {
   const Node node = graph.node(id);
   if (node.int_or("batch_dims", 0) != 0) return false;
   const Shape data = known_shape(graph, node.inputs[0]), ids = known_shape(graph, node.inputs[1]);
+  const auto rank = static_cast<int64_t>(data.size());
+  if (ids.empty() || ids.back() < 1 || ids.back() > rank || element_count(data) <= 0)
+    no_other_words(node, "its operands do not fit each other");
   const int64_t count = ids.back();
   Speller spell(graph, id);
   ValueId joined = kNoValue;
@@ -139,7 +149,8 @@ bool take_rows(Graph& graph, NodeId id, const std::vector<int64_t>& at, int64_t 
   return true;
 }
 
-std::vector<int64_t> untouched(int64_t rows) {
+std::vector<int64_t> untouched(const Node& node, int64_t rows) {
+  if (rows > kMadeElementsMax) no_other_words(node, "it scatters into too many places");
   std::vector<int64_t> at(static_cast<size_t>(rows));
   std::iota(at.begin(), at.end(), int64_t{0});
   return at;
@@ -151,11 +162,18 @@ bool scatter_nd(Graph& graph, NodeId id) {
   const Constant* ids = graph.constant(node.inputs[1]);
   if (ids == nullptr || node.string_or("reduction", "none") != "none") return false;
   const Shape& data = known_shape(graph, node.inputs[0]);
+  const auto rank = static_cast<int64_t>(data.size());
+  if (ids->dtype != DType::i64 || ids->shape.empty() || ids->shape.back() < 1 ||
+      ids->shape.back() > rank) {
+    no_other_words(node, "its operands do not fit each other");
+  }
   const int64_t count = ids->shape.back();
   const int64_t width = element_count(Shape(data.begin() + count, data.end()));
   if (element_count(data) <= 0 || ids->elements() == 0) return false;
   const int64_t rows = element_count(data) / width;
-  std::vector<int64_t> at = untouched(rows);
+  if (element_count(known_shape(graph, node.inputs[2])) != ids->elements() / count * width)
+    no_other_words(node, "its operands do not fit each other");
+  std::vector<int64_t> at = untouched(node, rows);
   for (int64_t j = 0; j < ids->elements() / count; ++j) {
     int64_t row = 0;
     for (int64_t i = 0; i < count; ++i) {
@@ -181,11 +199,11 @@ bool scatter_elements(Graph& graph, NodeId id) {
   if (axis < 0) axis += static_cast<int64_t>(data.size());
   const auto along = static_cast<size_t>(axis);
   const std::vector<int64_t> to_steps = row_strides(data), from_steps = row_strides(from);
-  if (from.size() != data.size() || along >= data.size() || element_count(data) <= 0 ||
-      known_shape(graph, node.inputs[2]) != from) {
+  if (ids->dtype != DType::i64 || from.size() != data.size() || along >= data.size() ||
+      element_count(data) <= 0 || known_shape(graph, node.inputs[2]) != from) {
     no_other_words(node, "its operands do not fit each other");
   }
-  std::vector<int64_t> at = untouched(element_count(data));
+  std::vector<int64_t> at = untouched(node, element_count(data));
   for (int64_t j = 0; j < ids->elements(); ++j) {
     int64_t place = 0;
     for (size_t d = 0; d < from.size(); ++d) {

@@ -24,8 +24,7 @@ class Speller {
         first_new_(static_cast<NodeId>(graph.node_count())),
         stem_(graph.node(replaced).name) {}
 
-  ValueId node(const std::string& op, std::vector<ValueId> inputs,
-               Attributes attributes = {}) {
+  ValueId node(const std::string& op, std::vector<ValueId> inputs, Attributes attributes = {}) {
     Node added;
     added.op = op;
     added.name = next_name();
@@ -40,8 +39,11 @@ class Speller {
     return graph_.add_constant(next_name(), std::make_shared<const Constant>(std::move(value)));
   }
   ValueId filled(Shape shape, float value) {
+    const int64_t count = element_count(shape);
+    if (count < 0 || count > kMadeElementsMax)
+      throw ConvertError("it needs a constant of too many elements", stem_);
     Constant made;
-    made.f32.assign(static_cast<size_t>(element_count(shape)), value);
+    made.f32.assign(static_cast<size_t>(count), value);
     made.shape = std::move(shape);
     return constant(std::move(made));
   }

@@ -237,6 +237,8 @@ int cost(const Graph& graph, const Plan& plan) {
 }
 
 /// The number of heads per batch that needs the fewest transposes; of equals the most heads.
+constexpr int64_t kPairsMax = 1 << 16;  // of a batch and a head: each number of heads looks at all
+
 Plan choose_heads(const Graph& graph, const Match& match, const Shape& outer,
                   const Shape& v_outer) {
   const auto q = operand_sources(graph, match.q, false, outer);
@@ -342,6 +344,10 @@ bool fuse_softmax(Graph& graph, PassReport& report, NodeId id) {
   const Shape v_outer = outer_of(graph, graph.node(match.product).outputs[0]);
   if (shape_of(graph, match.v).size() < 2 || element_count(outer) != element_count(v_outer)) {
     match.why_not = "its values have more batches than its scores";
+    return miss();
+  }
+  if (element_count(outer) > kPairsMax) {
+    match.why_not = "it has more heads and batches than are looked through";
     return miss();
   }
   build(graph, report, match);

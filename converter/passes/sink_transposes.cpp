@@ -192,7 +192,8 @@ bool sink_past_reduction(Graph& graph, const Node& node, const Transposed& x) {
   if (!axes || axes->empty()) return false;
   std::vector<int64_t> moved_axes;
   for (int64_t axis : *axes) moved_axes.push_back(x.perm[static_cast<size_t>(axis)]);
-  std::sort(moved_axes.begin(), moved_axes.end());
+  std::sort(moved_axes.begin(), moved_axes.end());  // a dimension may be named twice
+  moved_axes.erase(std::unique(moved_axes.begin(), moved_axes.end()), moved_axes.end());
   const bool keep_dims = node.int_or("keepdims", 1) != 0;
   Permutation perm = x.perm;
   if (!keep_dims) {

@@ -75,6 +75,7 @@ bool StridedView::reshape(const Shape& shape) {
     while (missing > 1) {
       if (runs.empty()) return false;
       Run& run = runs.back();
+      if (run.size == 0) return false;
       const int64_t taken = std::min(missing, run.size);
       if (missing % taken != 0 || run.size % taken != 0) return false;
       inner_first.push_back({taken, run.stride});
@@ -133,7 +134,7 @@ std::optional<std::vector<SliceRange>> slice_ranges(const Graph& graph, const No
     const size_t axis = static_cast<size_t>(axis_of(axes[i], shape.size()));
     const int64_t dim = shape[axis];
     int64_t start = (*starts)[i] < 0 ? (*starts)[i] + dim : (*starts)[i];
-    start = std::clamp(start, int64_t{0}, steps[i] < 0 ? dim - 1 : dim);
+    start = std::clamp(start, int64_t{0}, steps[i] < 0 && dim > 0 ? dim - 1 : dim);
     ranges.push_back({axis, start, steps[i]});
   }
   return ranges;

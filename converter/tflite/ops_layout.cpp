@@ -257,6 +257,8 @@ Ids pad(OpWriter& w) {
   return {w.node("Pad", std::move(inputs))};
 }
 
+constexpr int64_t kMirroredMax = 1 << 20;
+
 /// Each padded dimension is read through a list of indices.
 Ids mirror_pad(OpWriter& w) {
   const bool symmetric = w.options<tfl::MirrorPadOptions>().mode == tfl::MirrorPadMode::symmetric;
@@ -268,6 +270,7 @@ Ids mirror_pad(OpWriter& w) {
     if (before == 0 && after == 0) continue;
     const int64_t most = symmetric ? size : size - 1, skip = symmetric ? 0 : 1;
     w.need(before <= most && after <= most, "it mirrors more than its operand has");
+    w.need(size <= kMirroredMax, "it mirrors a dimension of too many elements");
     Ints from;
     for (int64_t n = before; n > 0; --n) from.push_back(n - 1 + skip);
     for (int64_t n = 0; n < size; ++n) from.push_back(n);

@@ -6,20 +6,21 @@
 namespace heed {
 namespace {
 
-constexpr size_t kPngSignature = 8, kPngChunkMin = 12;  // length, name, checksum
-constexpr size_t kBmpHeader = 30;                       // as far as the bits of a pixel
-constexpr uint32_t kBmpOldHeader = 12;                  // whose sides have 16 bits
+constexpr size_t kPngSignature = 8, kPngBefore = 8, kPngAfter = 4;  // length and name, checksum
+constexpr size_t kBmpHeader = 30;                                   // as far as the bits of a pixel
+constexpr uint32_t kBmpOldHeader = 12;                              // whose sides have 16 bits
 
 uint64_t png_number(const uint8_t* at) {
   return uint64_t{at[0]} << 24 | uint64_t{at[1]} << 16 | uint64_t{at[2]} << 8 | at[3];
 }
 
 bool png_is_whole(const uint8_t* bytes, size_t size) {
-  for (size_t at = kPngSignature; size - at >= kPngChunkMin;) {
+  for (size_t at = kPngSignature; size - at >= kPngBefore;) {
     const uint64_t length = png_number(bytes + at);
-    if (length > size - at - kPngChunkMin) return false;
+    if (length > size - at - kPngBefore) return false;
     if (std::memcmp(bytes + at + 4, "IEND", 4) == 0) break;
-    at += static_cast<size_t>(length) + kPngChunkMin;
+    at += static_cast<size_t>(length) + kPngBefore;
+    at = std::min(at + kPngAfter, size);
   }
   return true;
 }

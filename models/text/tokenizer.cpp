@@ -92,8 +92,8 @@ bool Tokenizer::read_pieces(const void* given, std::string* error) {
   byte_first_ = table.byte_first();
   unknown_ = table.unknown();
   pad_ = table.pad();
-  return (byte_first_ < 0 || known(byte_first_ + 255)) && (unknown_ < 0 || known(unknown_)) &&
-         byte_first_ < INT32_MAX - 256;
+  return byte_first_ < INT32_MAX - 256 && (byte_first_ < 0 || known(byte_first_ + 255)) &&
+         (unknown_ < 0 || known(unknown_));
 }
 
 bool Tokenizer::read_rules(const void* given, std::string* error) {

@@ -244,3 +244,55 @@ TEST_CASE("External data that is missing, short or of another length is refused"
   CHECK_THAT(external_error(folder, "weights.bin", 4, 4), ContainsSubstring("needs 8 bytes"));
   CHECK_THAT(external_error(folder, "model.onnx"), ContainsSubstring("cannot be opened"));
 }
+
+TEST_CASE("Ops without the operands or with more outputs than they have are named") {
+  const auto error_with = [](const std::string& op, const std::vector<std::string>& ins,
+                             const std::vector<std::string>& outs) {
+    OnnxModel model;
+    model.graph.input("x", {2, 3, 4});
+    model.graph.integers("ids", {1, 1}, {0});
+    model.graph.nodes.push_back({op, ins, outs, {}, "", "odd"});
+    for (const std::string& out : outs) model.graph.output(out);
+    return error_of(model.bytes());
+  };
+  for (const char* op : {"LayerNormalization", "BatchNormalization", "InstanceNormalization",
+                         "ConvTranspose", "GatherND", "GroupNormalization", "OneHot", "Resize",
+                         "ScatterElements", "ScatterND", "LSTM", "GRU", "RNN"}) {
+    INFO(op);
+    const std::string error = error_with(op, {"x"}, {"y"});
+    CHECK_THAT(error, ContainsSubstring("odd"));
+  }
+  CHECK_THAT(error_with("ScatterND", {"x", "ids"}, {"y"}), ContainsSubstring("missing"));
+  CHECK_THAT(error_with("Sum", {"x", "x"}, {"y", "z"}), ContainsSubstring("no output 1"));
+}
+
+TEST_CASE("Operands that do not belong to each other are refused before anything is read") {
+  OnnxModel model;
+  OnnxGraph& g = model.graph;
+  g.input("x", {2, 3});
+  g.integers("deep", {1, 3}, {0, 0, 0});
+  g.weight("floats", {1, 1}, {0});
+  g.integers("far", {1}, {int64_t{1} << 40});
+  g.weight("new", {1, 3}, {1, 2, 3});
+  g.weight("values", {2}, {0, 1});
+  for (const char* ids : {"deep", "floats"})
+    g.output(g.node("ScatterND", {"x", ids, "new"}, std::string("s") + ids));
+  g.output(g.node("GatherND", {"x", "deep"}, "g"));
+  g.output(g.node("ScatterElements", {"x", "floats", "floats"}, "e"));
+  g.integers("one", {1}, {0});
+  g.output(g.node("OneHot", {"one", "far", "values"}, "h"));
+  g.output(g.node("OneHot", {"one", "one", "values"}, "axis", {{"axis", 7}}));
+  CHECK_THAT(error_of(model.bytes()), ContainsSubstring("6 nodes cannot be converted"));
+}
+
+TEST_CASE("A transpose that counts its dimensions from the end is one that counts from the start") {
+  OnnxModel model;
+  model.graph.input("x", {2, 2, 2});
+  model.graph.node("Transpose", {"x"}, "y", {{"perm", std::vector<int64_t>{-1, 0, 1}}});
+  model.graph.output("y");
+  Graph graph = heed::onnx::import_onnx_bytes(model.bytes()).graph;
+  heed::graph::fold_constants(graph);
+  const std::vector<heed::graph::Constant> x = {
+      heed::graph::float_constant({2, 2, 2}, {0, 1, 2, 3, 4, 5, 6, 7})};
+  CHECK(heed::graph::Evaluator(graph).run(x)[0].f32 == std::vector<float>{0, 2, 4, 6, 1, 3, 5, 7});
+}

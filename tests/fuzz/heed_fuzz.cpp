@@ -3,10 +3,10 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 
 #include "engine/heed.hpp"
 #include "ops/isa.h"
+#include "tests/fuzz/exact_bytes.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/heed_mutator.h"
 #include "tests/fuzz/heed_seeds.h"
@@ -19,24 +19,6 @@ constexpr int64_t kBytesMovedMax = 16 << 20;
 constexpr size_t kSessionMax = 64 << 20;
 constexpr size_t kMapMax = 1 << 20;               // elements of an attention map
 constexpr int64_t kMultiplyAddsShared = 1 << 18;  // from here on ops wake their threads
-
-/// Exactly as many bytes as asked for, aligned to 64: a step beyond is seen.
-class ExactBytes {
- public:
-  explicit ExactBytes(size_t size) : size_(size) {
-    void* memory = nullptr;
-    if (posix_memalign(&memory, HEED_ALIGNMENT, size) != 0) abort();
-    memory_.reset(static_cast<std::byte*>(memory));
-  }
-  std::span<std::byte> span() const { return {memory_.get(), size_}; }
-
- private:
-  struct Free {
-    void operator()(std::byte* memory) const { free(memory); }
-  };
-  std::unique_ptr<std::byte, Free> memory_;
-  size_t size_;
-};
 
 uint64_t hash_of(std::span<const uint8_t> bytes) {
   uint64_t hash = 1469598103934665603u;

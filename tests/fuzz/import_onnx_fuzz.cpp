@@ -3,12 +3,14 @@
 
 #include "converter/graph/convert_error.h"
 #include "converter/graph/fold_constants.h"
+#include "converter/graph/op_rules.h"
+#include "converter/graph/respell.h"
 #include "converter/lower.h"
 #include "converter/onnx/onnx_import.h"
 #include "converter/passes/pass.h"
+#include "converter/plan/plan.h"
 #include "converter/write/write_model.h"
 #include "engine/heed.hpp"
-#include "converter/plan/plan.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/wire_mutator.h"
 #include "tests/support/onnx_builder.h"
@@ -17,8 +19,17 @@
 namespace heed::test {
 namespace {
 
+// A sound model may be large: such are only read.
+constexpr int64_t kConstantsMax = 1 << 22;
+constexpr size_t kNodesMax = 1000;
+
 void convert_graph(graph::Graph& graph) {
   graph::fold_constants(graph);
+  int64_t elements = 0;
+  for (size_t i = 0; i < graph.value_count(); ++i)
+    if (const graph::Constant* known = graph.constant(static_cast<graph::ValueId>(i)))
+      elements += known->elements();
+  if (elements > kConstantsMax || graph.node_count() > kNodesMax) return;
   passes::PassReport report;
   passes::run_passes(graph, report);
   FileModel file;
@@ -119,11 +130,51 @@ OnnxModel gated() {
   return model;
 }
 
-std::vector<FuzzBytes> seeds() {
-  return {to_bytes(block().bytes()), to_bytes(general().bytes()), to_bytes(gated().bytes())};
+/// Ops that become others before anything else sees them.
+OnnxModel rare() {
+  OnnxModel model;
+  OnnxGraph& g = model.graph;
+  g.input("x", {1, 2, 4, 4});
+  g.weight("w", {2, 3, 2, 2}, std::vector<float>(24, 0.2f));
+  g.node("ConvTranspose", {"x", "w"}, "up", {{"strides", std::vector<int64_t>{2, 2}}});
+  g.weight("scales", {4}, {1, 1, 0.5f, 0.5f});
+  g.node("Resize", {"up", "", "scales"}, "down", {{"mode", "linear"}});
+  g.node("Einsum", {"down", "down"}, "e", {{"equation", "bchw,bkhw->bck"}});
+  g.node("Trilu", {"e"}, "t");
+  g.integers("at", {2, 2}, {0, 1, 0, 2});
+  g.node("GatherND", {"t", "at"}, "g");
+  g.weight("new", {2, 3}, std::vector<float>(6, 0.5f));
+  g.node("ScatterND", {"t", "at", "new"}, "s");
+  g.integers("places", {1, 1, 3}, {2, 0, 1});
+  g.weight("put", {1, 1, 3}, {1, 2, 3});
+  g.node("ScatterElements", {"s", "places", "put"}, "se", {{"axis", 2}});
+  g.weight("one", {3}, std::vector<float>(3, 1.0f));
+  g.node("GroupNormalization", {"se", "one", "one"}, "n", {{"num_groups", 1}});
+  g.weight("lw", {1, 16, 3}, std::vector<float>(48, 0.1f));
+  g.weight("lr", {1, 16, 4}, std::vector<float>(64, 0.1f));
+  g.nodes.push_back({"LSTM", {"n", "lw", "lr"}, {"l"}, {{"hidden_size", 4}}, "", ""});
+  g.node("LpNormalization", {"l"}, "y");
+  g.output("y");
+  g.output("g");
+  return model;
 }
 
-const FuzzTarget kTarget = {"import_onnx", run, seeds, mutate_wire};
+std::vector<FuzzBytes> seeds() {
+  return {to_bytes(block().bytes()), to_bytes(general().bytes()), to_bytes(gated().bytes()),
+          to_bytes(rare().bytes())};
+}
+
+bool mutate_onnx(FuzzBytes& bytes, SeededRandom& random) {
+  static const std::vector<std::string> ops = [] {
+    std::vector<std::string> names = graph::respelled_ops();
+    for (const auto family : graph::op_rules())
+      for (const graph::OpRule& rule : family) names.emplace_back(rule.op);
+    return names;
+  }();
+  return mutate_wire(bytes, random, ops);
+}
+
+const FuzzTarget kTarget = {"import_onnx", run, seeds, mutate_onnx};
 const RegisterFuzzTarget kHere(kTarget);
 
 }  // namespace

@@ -102,6 +102,26 @@ void lists_of(std::vector<Field>& fields, std::vector<std::vector<Field>*>& list
     if (field.message) lists_of(field.fields, lists);
 }
 
+using Words = std::vector<std::string>;
+
+/// Of a field that is one of the words, another.
+bool change_word(Field& field, const Words& words, SeededRandom& random) {
+  const std::string now(field.bytes.begin(), field.bytes.end());
+  if (std::find(words.begin(), words.end(), now) == words.end()) return false;
+  field.bytes = to_bytes(words[below(random, words.size())]);
+  return true;
+}
+
+/// One of all the words below a list of fields.
+void change_any_word(std::vector<Field>& fields, const Words& words, SeededRandom& random) {
+  std::vector<std::vector<Field>*> lists;
+  lists_of(fields, lists);
+  const size_t first = below(random, lists.size());
+  for (size_t i = 0; i < lists.size(); ++i)
+    for (Field& field : *lists[(first + i) % lists.size()])
+      if (!field.message && change_word(field, words, random)) return;
+}
+
 void change_value(Field& field, SeededRandom& random) {
   if ((field.key & 7) == 0) {
     field.varint = random.integer(0, 1) == 0
@@ -141,9 +161,15 @@ void change(std::vector<Field>& list, const std::vector<Field>& donors, SeededRa
 
 }  // namespace
 
-bool mutate_wire(FuzzBytes& bytes, SeededRandom& random) {
+bool mutate_wire(FuzzBytes& bytes, SeededRandom& random, const Words& words) {
   std::vector<Field> fields;
   if (bytes.empty() || !parse(bytes, 0, &fields)) return false;
+  if (!words.empty() && random.integer(0, 2) == 0) {
+    change_any_word(fields, words, random);
+    bytes.clear();
+    write(fields, bytes);
+    return true;
+  }
   for (int64_t i = random.integer(1, 3); i > 0; --i) {
     std::vector<std::vector<Field>*> lists;
     lists_of(fields, lists);

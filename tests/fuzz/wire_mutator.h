@@ -5,7 +5,9 @@
 
 namespace heed::test {
 
-/// False where the bytes are no protocol buffer.
-bool mutate_wire(FuzzBytes& bytes, SeededRandom& random);
+/// False where the bytes are no protocol buffer. Strings that are one of `words` become another now
+/// and then.
+bool mutate_wire(FuzzBytes& bytes, SeededRandom& random,
+                 const std::vector<std::string>& words = {});
 
 }  // namespace heed::test

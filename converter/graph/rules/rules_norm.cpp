@@ -26,6 +26,7 @@ void need_width(const OpCall& call, size_t operand, int64_t width) {
 void infer_layer_norm(OpCall& call) {
   call.need_dtype(0, DType::f32);
   const AxisView view = norm_view(call);
+  call.need_dtype(1, DType::f32);
   need_width(call, 1, view.inner);
   need_width(call, 2, view.inner);
   call.result(0, DType::f32, call.shape(0));
@@ -81,7 +82,11 @@ void infer_channel_norm(OpCall& call) {
   call.need(call.rank(0) >= 2 && call.dim(0, 1) > 0, "needs a batch and channels");
   call.need(call.node.int_or("training_mode", 0) == 0, "training mode is not supported");
   call.need(!call.wants(1), "the output of the statistics is not supported");
-  for (size_t i = 1; i < call.operands.size(); ++i) need_width(call, i, call.dim(0, 1));
+  const size_t operands = call.node.is("BatchNormalization") ? 5 : 3;
+  for (size_t i = 1; i < operands; ++i) {
+    call.need_dtype(i, DType::f32);
+    need_width(call, i, call.dim(0, 1));
+  }
   call.result(0, DType::f32, call.shape(0));
 }
 
