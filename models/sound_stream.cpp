@@ -96,8 +96,13 @@ bool SoundStream::create_detector(std::string* error) {
                    detection.threshold, release);
     return true;
   }
-  keywords_.create(classes, windows(detection.smoothing_ms, 1), windows(detection.refractory_ms, 0),
-                   detection.threshold);
+  constexpr size_t kHistoryMax = size_t{1} << 22;  // probabilities
+  const size_t smoothing = windows(detection.smoothing_ms, 1);
+  if (smoothing > kHistoryMax / std::max<size_t>(classes, 1)) {
+    *error = "the task's smoothing_ms covers more windows than are kept: make it shorter";
+    return false;
+  }
+  keywords_.create(classes, smoothing, windows(detection.refractory_ms, 0), detection.threshold);
   for (size_t c = 0; c < classes; ++c) {
     const char* name = label(static_cast<int32_t>(c));
     const auto& ignored = detection.ignored;

@@ -30,6 +30,10 @@
 #define STBI_ONLY_BMP
 #define STBI_ONLY_PNM
 #define STBI_NO_STDIO
+// Zeros: a JPEG may use tables that it never defined, which stb_image then finds as they are.
+#define STBI_MALLOC(bytes) calloc(1, bytes)
+#define STBI_REALLOC(p, bytes) realloc(p, bytes)
+#define STBI_FREE(p) free(p)
 #include <stb/stb_image.h>
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_STATIC
