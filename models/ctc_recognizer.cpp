@@ -231,7 +231,7 @@ void CtcRecognizer::add_words(size_t first, const std::vector<int32_t>& frames,
   for (size_t i = 0; i < segment->tokens.size(); ++i) {
     const std::string& label = labels_[static_cast<size_t>(segment->tokens[i])];
     if (is_special(label)) continue;
-    begins = begins || label.front() == ' ';
+    begins = begins || label.starts_with(' ');
     if (label == " ") continue;
     const size_t frame = first + static_cast<size_t>(frames[i]);
     if (begins) {
@@ -240,7 +240,7 @@ void CtcRecognizer::add_words(size_t first, const std::vector<int32_t>& frames,
       word.begin_s = seconds(frame);
     }
     begins = false;
-    segment->words.back().text += label.front() == ' ' ? label.substr(1) : label;
+    segment->words.back().text += label.starts_with(' ') ? label.substr(1) : label;
     segment->words.back().end_s = seconds(frame + 1);
   }
 }
@@ -271,7 +271,7 @@ void CtcRecognizer::read_segment(size_t first, size_t end, SpokenSegment* segmen
     const std::string& label = labels_[static_cast<size_t>(token)];
     if (is_special(label)) continue;
     const bool parted = text.empty() || text.back() == ' ';
-    text += parted && label.front() == ' ' ? label.substr(1) : label;
+    text += parted && label.starts_with(' ') ? label.substr(1) : label;
   }
   if (!text.empty() && text.back() == ' ') text.pop_back();
   if (options_.words) add_words(first, begins, segment);

@@ -236,9 +236,9 @@ int cost(const Graph& graph, const Plan& plan) {
   return plan.end == kNoValue || moved_after ? count + kTranspose : count;
 }
 
-/// The number of heads per batch that needs the fewest transposes; of equals the most heads.
 constexpr int64_t kPairsMax = 1 << 16;  // of a batch and a head: each number of heads looks at all
 
+/// The number of heads per batch that needs the fewest transposes; of equals the most heads.
 Plan choose_heads(const Graph& graph, const Match& match, const Shape& outer,
                   const Shape& v_outer) {
   const auto q = operand_sources(graph, match.q, false, outer);

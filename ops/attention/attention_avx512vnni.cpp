@@ -9,8 +9,8 @@ extern const AttentionKernel kAttentionAvx512Vnni;
 // 512-bit store the store pipe for two: for 16 keys of one row at D = 64 the products take 32
 // cycles, scaling the scores 2. Measured at S = 1500: 20.5 for the scores with the softmax beside
 // them, 17.1 for the values, 0.9 to quantise queries, and packing spread over all rows 2.5. Short S
-// lose to what S, D and the rows are rounded up to, and to packing: of a key and its value, about 60
-// cycles at D = 64 and 32 at D = 32.
+// lose to what S, D and the rows are rounded up to, and to packing: of a key and its value about 60
+// cycles at D = 64, 32 at D = 32.
 
 namespace {
 
