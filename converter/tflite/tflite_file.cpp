@@ -64,6 +64,12 @@ TfliteFile::TfliteFile(std::string_view bytes) : bytes_(bytes) {
   for (size_t i = 0; i < subgraph_count(); ++i) check_subgraph(subgraph(i));
 }
 
+bool zero_points_are_aligned(const tfl::Tensor& tensor) {
+  const auto* how = tensor.quantization();
+  const auto* zeros = how == nullptr ? nullptr : how->zero_point();
+  return zeros == nullptr || reinterpret_cast<uintptr_t>(zeros->Data()) % alignof(int64_t) == 0;
+}
+
 size_t TfliteFile::subgraph_count() const { return size_of(model_->subgraphs()); }
 
 const tfl::SubGraph& TfliteFile::subgraph(size_t index) const {
@@ -111,6 +117,8 @@ void TfliteFile::check_tensor(const tfl::Tensor& tensor) const {
   if (is_constant(tensor) && graph::element_count(shape) < 0) {
     throw ConvertError("its dimensions are out of range", tensor_label(tensor));
   }
+  if (!zero_points_are_aligned(tensor))
+    throw ConvertError("its zero points are misaligned: the file is damaged", tensor_label(tensor));
   if (tensor.sparsity() != nullptr) {
     throw ConvertError("sparse weights are not supported", tensor_label(tensor));
   }

@@ -48,6 +48,9 @@ class TfliteFile {
   const tfl::Model* model_ = nullptr;
 };
 
+/// Whether its zero points, the format's only list of 64-bit numbers, lie where such may: the
+/// verifier of FlatBuffers looks at a list's length alone.
+bool zero_points_are_aligned(const tfl::Tensor& tensor);
 /// "tensor 'encoder/q'", for errors.
 std::string tensor_label(const tfl::Tensor& tensor);
 /// The tensor's own name, or "" where it has none.

@@ -340,6 +340,28 @@ TEST_CASE("Weights that are not int8 around zero are refused by name") {
   CHECK_THAT(error_of(model), ContainsSubstring("tensor 'w'") && ContainsSubstring(wanted));
 }
 
+TEST_CASE("Zero points that lie where no 64-bit number may are refused by name") {
+  TfliteModel model;
+  const int32_t x = model.input("x", {1, 2});
+  const int32_t w = model.constant("w", {1, 2}, Type::int8, std::vector<int8_t>{1, 2});
+  model.quantise(w, {0.5f}, {1});
+  const int32_t y = model.result("y", {1, 1});
+  model.op(Op::FULLY_CONNECTED, {x, w}, {y}, tfl::FullyConnectedOptionsT());
+  model.outputs({y});
+  std::string bytes = model.bytes();
+  CHECK_THROWS_WITH(heed::tflite::import_tflite_bytes(bytes),
+                    ContainsSubstring("zero point other than 0"));
+  // The list now begins at its first number, whose lower half becomes its length: one.
+  const auto* tensors = tfl::GetModel(bytes.data())->subgraphs()->Get(0)->tensors();
+  const auto* how = tensors->Get(static_cast<flatbuffers::uoffset_t>(w))->quantization();
+  const auto* table = reinterpret_cast<const flatbuffers::Table*>(how);
+  const auto* field = table->GetAddressOf(tfl::QuantizationParameters::VT_ZERO_POINT);
+  char& low = bytes[static_cast<size_t>(reinterpret_cast<const char*>(field) - bytes.data())];
+  low = static_cast<char>(low + 4);
+  CHECK_THROWS_WITH(heed::tflite::import_tflite_bytes(bytes),
+                    ContainsSubstring("tensor 'w'") && ContainsSubstring("misaligned"));
+}
+
 TEST_CASE("A file is known by its content, and the result names its source") {
   TfliteModel model;
   const int32_t x = model.input("x", {4});

@@ -5,6 +5,7 @@
 #include "converter/graph/convert_error.h"
 #include "converter/graph/fold_constants.h"
 #include "converter/passes/pass.h"
+#include "converter/tflite/tflite_file.h"
 #include "converter/tflite/tflite_import.h"
 #include "tests/fuzz/scalar_mutator.h"
 #include "tests/support/tflite_builder.h"
@@ -79,7 +80,15 @@ bool mutate_tflite(FuzzBytes& bytes, SeededRandom& random) {
   flatbuffers::Verifier verifier(bytes.data(), bytes.size(), 16, 100000);
   if (bytes.size() < 16 || !tfl::VerifyModelBuffer(verifier)) return false;
   TfliteModel changed;
-  tfl::GetModel(bytes.data())->UnPackTo(&changed.model);
+  const tfl::Model* model = tfl::GetModel(bytes.data());
+  for (size_t g = 0; model->subgraphs() && g < model->subgraphs()->size(); ++g) {
+    const auto* tensors =
+        model->subgraphs()->Get(static_cast<flatbuffers::uoffset_t>(g))->tensors();
+    for (size_t t = 0; tensors && t < tensors->size(); ++t)
+      if (!tflite::zero_points_are_aligned(*tensors->Get(static_cast<flatbuffers::uoffset_t>(t))))
+        return false;
+  }
+  model->UnPackTo(&changed.model);
   drop_absent_options(changed.model);
   if (changed.model.subgraphs.empty() || changed.graph().tensors.size() < 2) return false;
   const bool lists = random.integer(0, 1) == 0;
