@@ -102,7 +102,7 @@ class Subject {
     }
   }
 
-  bool run() {
+  void prepare() {
     test::SeededRandom random(1);
     for (const heed_tensor& input : inputs_) {
       if (input.type == HEED_F32)
@@ -111,8 +111,8 @@ class Subject {
         std::memset(input.data, 0, input.bytes);
     }
     session_.reset();
-    return session_.run() == Status::ok;
   }
+  bool run() { return session_.run() == Status::ok; }
   uint64_t hash() const {
     uint64_t hash = 1469598103934665603u;
     for (const heed_tensor& output : outputs_)
@@ -154,6 +154,7 @@ int main(int count, char** arguments) {
     };
     for (int64_t i = 0; i < kRunsPerSession && !old() && !over(); ++i) {
       const test::AllocTrap trap;
+      subject.prepare();
       const auto before = Clock::now();
       if (!subject.run()) give_up("a run failed");
       latencies.add(std::chrono::nanoseconds(Clock::now() - before).count());
@@ -176,12 +177,15 @@ int main(int count, char** arguments) {
   }
   std::printf(
       "%lld runs in %lld sessions: median %.1f us, p99 %.1f, p99.9 %.1f (%.2f of the median), most "
-      "%.1f; %lld allocations; resident %lld kB, at most %lld; %lld open files; the same bits\n",
+      "%.1f; %lld allocations; resident %lld kB, then %lld, at most %lld; %lld open files; the "
+      "same "
+      "bits\n",
       static_cast<long long>(latencies.total()), static_cast<long long>(sessions),
       latencies.quantile_us(0.5), latencies.quantile_us(0.99), latencies.quantile_us(0.999),
       latencies.quantile_us(0.999) / latencies.quantile_us(0.5), latencies.most_us(),
-      static_cast<long long>(allocations), static_cast<long long>(resident_bytes() / 1024),
-      static_cast<long long>(rss_most / 1024), static_cast<long long>(open_files()));
+      static_cast<long long>(allocations), static_cast<long long>(rss_first / 1024),
+      static_cast<long long>(resident_bytes() / 1024), static_cast<long long>(rss_most / 1024),
+      static_cast<long long>(open_files()));
   if (allocations != 0) give_up("a run allocated");
   if (sessions < kWarmSessions + 2) give_up("too short to tell: too few sessions");
   return 0;
