@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # run_sanitizers.sh [--werror]: builds with Clang and runs, under AddressSanitizer and UndefinedBehaviorSanitizer,
 # the tests of the engine and of the tasks and the fuzz targets of what a device is given (seeds,
-# corpus and HEED_FUZZ_ROUNDS changes of them, the same always); under ThreadSanitizer, sessions that share a model.
+# corpus and HEED_FUZZ_ROUNDS changes of them, the same always); under ThreadSanitizer, what runs on several
+# threads. HEED_THREAD_TESTS=. runs all of the engine's tests under it.
 # Plain C++ kernels, which are quick to build; run_fuzz.sh searches, in the converter too.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -38,5 +39,5 @@ build build-sanitized address,undefined . engine_tests models_tests fuzz_tests
 run build-sanitized/tests/engine_tests "~a run allocates nothing*"
 run build-sanitized/tests/models_tests
 run build-sanitized/tests/fuzz_tests
-build build-threads thread 'shared_model_test' engine_tests
+build build-threads thread "${HEED_THREAD_TESTS:-/(shared_model|threads|session|faults)_test}" engine_tests
 run build-threads/tests/engine_tests

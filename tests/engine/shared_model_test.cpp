@@ -1,6 +1,5 @@
 // One model, many sessions, each on a thread of its own, with workers of its own or none: the same
-// bits as alone. ThreadSanitizer runs this file too (platforms/linux/run_sanitizers.sh), without
-// workers: their pool is a library built without it, so that it cannot see how work is handed over.
+// bits as alone. ThreadSanitizer runs this file too (platforms/linux/run_sanitizers.sh).
 
 #include <algorithm>
 #include <atomic>
@@ -17,18 +16,7 @@ using namespace heed::test;
 
 namespace {
 
-constexpr int kThreads = 4, kSessionsEach = 4, kRuns = 5;
-#if defined(__SANITIZE_THREAD__)
-constexpr int kWorkersMax = 1;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-constexpr int kWorkersMax = 1;
-#else
-constexpr int kWorkersMax = 2;
-#endif
-#else
-constexpr int kWorkersMax = 2;
-#endif
+constexpr int kThreads = 4, kSessionsEach = 4, kRuns = 5, kWorkersMax = 2;
 
 /// What a new session on `threads` threads makes of the input that `seed` gives; empty on an error.
 /// Looks at the model meanwhile, as a program that shows its attention would.
