@@ -44,14 +44,9 @@ struct ArmProducts {
     return to_float(dots);
   }
 
-  struct Strided {
-    ptrdiff_t step;
-    F32x16 operator()(const float* p, int32_t n) const {
-      alignas(32) float lanes[16] = {};
-      for (int32_t l = 0; l < n; ++l) lanes[l] = p[l * step];
-      return load(lanes);
-    }
-  };
+  static void collect(const float* p, ptrdiff_t step, int32_t n, float* out) {
+    collect_one_by_one(p, step, n, out);
+  }
 
   static void mix(const CachedRows& v, int32_t width, int32_t keys, const int8_t* high,
                   const int8_t* low, int32_t* a, int32_t* b) {

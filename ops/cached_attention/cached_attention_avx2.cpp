@@ -38,14 +38,9 @@ struct Products {
     return to_float({_mm256_set_m128i(four[1], four[0]), _mm256_set_m128i(four[3], four[2])});
   }
 
-  struct Strided {
-    ptrdiff_t step;
-    F32x16 operator()(const float* p, int32_t n) const {
-      alignas(32) float lanes[16] = {};
-      for (int32_t l = 0; l < n; ++l) lanes[l] = p[l * step];
-      return load(lanes);
-    }
-  };
+  static void collect(const float* p, ptrdiff_t step, int32_t n, float* out) {
+    collect_one_by_one(p, step, n, out);
+  }
 
   /// kBlocks * 16 columns, two rows at a time: their values interleaved, each column's two in one
   /// lane.

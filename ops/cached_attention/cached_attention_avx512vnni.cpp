@@ -72,39 +72,43 @@ struct Products {
                          : sixteen_dots<false>(q8, first, k.step, width, n)});
   }
 
-  /// Steps up to 8 read whole vectors and pick: quicker than a gather.
-  class Strided {
-   public:
-    explicit Strided(ptrdiff_t step)
-        : index_(_mm512_mullo_epi32(
-              _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-              _mm512_set1_epi32(static_cast<int32_t>(step)))),
-          step_(step) {
-      for (ptrdiff_t l = 0; l < 16 && step <= kParts; ++l) {
-        const ptrdiff_t at = l * step;
-        read_[at / 16] = static_cast<__mmask16>(read_[at / 16] | 1u << at % 16);
-        lanes_[at / 16] = static_cast<__mmask16>(lanes_[at / 16] | 1u << l);
+  /// Steps up to 2 * kPairs: whole vectors are read, and each pair of them gives the lanes that
+  /// lie in it. Returns how many are done: what would read beyond the last one is left.
+  template <int kPairs>
+  static int32_t collect_from_pairs(const float* p, ptrdiff_t step, int32_t n, float* out) {
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    // The permutation looks at the lowest five bits of an index.
+    const __m512i index = _mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int32_t>(step)));
+    __mmask16 beyond[kPairs];
+    for (int i = 0; i < kPairs; ++i)
+      beyond[i] = _mm512_cmpge_epi32_mask(index, _mm512_set1_epi32(32 * i));
+    int32_t l = 0;
+    for (; l * step + 32 * kPairs <= (n - 1) * step + 1; l += 16) {
+      const float* const at = p + l * step;
+      __m512 all = _mm512_setzero_ps();
+#pragma GCC unroll 4
+      for (int i = 0; i < kPairs; ++i) {
+        const __m512 pair = _mm512_permutex2var_ps(_mm512_loadu_ps(at + 32 * i), index,
+                                                   _mm512_loadu_ps(at + 32 * i + 16));
+        all = i == 0 ? pair : _mm512_mask_mov_ps(all, beyond[i], pair);
       }
+      _mm512_storeu_ps(out + l, all);
     }
-    F32x16 operator()(const float* p, int32_t n) const {
-      if (n < 16 || step_ > kParts)
-        return {_mm512_mask_i32gather_ps(_mm512_setzero_ps(), first_lanes(n).m, index_, p, 4)};
-      // The permutation looks at the lowest four bits of an index.
-      __m512 all =
-          _mm512_maskz_permutexvar_ps(lanes_[0], index_, _mm512_maskz_loadu_ps(read_[0], p));
-      for (ptrdiff_t i = 1; i < step_; ++i) {
-        const __m512 part = _mm512_maskz_loadu_ps(read_[i], p + 16 * i);
-        all = _mm512_mask_permutexvar_ps(all, lanes_[i], index_, part);
-      }
-      return {all};
+    return l;
+  }
+  static void collect(const float* p, ptrdiff_t step, int32_t n, float* out) {
+    int32_t done = 0;
+    if (step <= 2) {
+      done = collect_from_pairs<1>(p, step, n, out);
+    } else if (step <= 4) {
+      done = collect_from_pairs<2>(p, step, n, out);
+    } else if (step <= 6) {
+      done = collect_from_pairs<3>(p, step, n, out);
+    } else if (step <= 8) {
+      done = collect_from_pairs<4>(p, step, n, out);
     }
-
-   private:
-    static constexpr ptrdiff_t kParts = 8;
-    __m512i index_;
-    ptrdiff_t step_;
-    __mmask16 read_[kParts] = {}, lanes_[kParts] = {};
-  };
+    collect_one_by_one(p + done * step, step, n - done, out + done);
+  }
 
   struct Sums {
     __m512i a[4], b[4];  // 64 columns: lane 4 l + j of vector i is column 16 l + 4 i + j

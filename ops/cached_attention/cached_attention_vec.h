@@ -7,8 +7,8 @@
 //   static void mix(const CachedRows& v, int32_t width, int32_t keys, const int8_t* high,
 //                   const int8_t* low, int32_t* a, int32_t* b)
 //     a[d] = sum_s high[s] v8[s,d], b with low; both are zero from `keys` up to a multiple of 16
-//   Strided(ptrdiff_t step), called with (const float* p, int32_t n)
-//     p[l * step] in lane l < n, 0 in the others
+//   static void collect(const float* p, ptrdiff_t step, int32_t n, float* out)
+//     out[l] = p[l * step]
 
 #include "ops/cached_attention/cached_attention.h"
 #include "ops/simd/vec_math.h"
@@ -25,6 +25,11 @@ inline void store_lanes(float* p, F32x16 a, int32_t n) {
   n >= 16 ? store(p, a) : store_partial(p, a, n);
 }
 
+/// Products::collect for machines that have nothing better.
+inline void collect_one_by_one(const float* p, ptrdiff_t step, int32_t n, float* out) {
+  for (int32_t l = 0; l < n; ++l) out[l] = p[l * step];
+}
+
 /// Returns the scale; n is a multiple of 16.
 inline float quantise_query(const float* x, int32_t n, int8_t* q) {
   F32x16 lanes = set1(0.0f);
@@ -36,17 +41,17 @@ inline float quantise_query(const float* x, int32_t n, int8_t* q) {
   return zero ? 0.0f : absmax / 127.0f;
 }
 
-/// z to p; returns the largest, 0 where all are -infinity.
+/// z to p; returns the largest, 0 where all are -infinity. `scales`: scratch, one for each key.
 template <class Products>
-inline float logits(const CachedAttentionArgs& args, const int8_t* q8, float c) {
+inline float logits(const CachedAttentionArgs& args, const int8_t* q8, float c, float* scales) {
   const CachedRows& k = args.k;
-  const typename Products::Strided scales{k.scale_step};
+  Products::collect(k.scale, k.scale_step, args.keys, scales);
   const F32x16 factor = set1(c);
   F32x16 highest = set1(-HUGE_VALF);
   for (int32_t s = 0; s < args.keys; s += 16) {
     const int32_t n = args.keys - s < 16 ? args.keys - s : 16;
     const F32x16 dots = Products::dots(q8, k, args.head_width, s, n);
-    F32x16 z = dots * (scales(k.scale + s * k.scale_step, n) * factor);
+    F32x16 z = dots * (lanes_of(scales + s, n, 0.0f) * factor);
     if (args.mask) z = z + lanes_of(args.mask + s, n, 0.0f);
     if (n < 16) z = select(first_lanes(n), z, set1(-HUGE_VALF));
     highest = max(highest, z);
@@ -60,13 +65,13 @@ inline float logits(const CachedAttentionArgs& args, const int8_t* q8, float c) 
 template <class Products>
 inline float exponentials(const CachedAttentionArgs& args, float highest, float* u, float* sum_e) {
   const CachedRows& v = args.v;
-  const typename Products::Strided scales{v.scale_step};
+  Products::collect(v.scale, v.scale_step, args.keys, u);
   F32x16 sums = set1(0.0f), largest = set1(0.0f);
   const F32x16 shift = set1(highest);
   for (int32_t s = 0; s < args.keys; s += 16) {
     const int32_t n = args.keys - s < 16 ? args.keys - s : 16;
     const F32x16 e = exp_below_max(lanes_of(args.p + s, n, -HUGE_VALF) - shift);
-    const F32x16 weighed = e * scales(v.scale + s * v.scale_step, n);
+    const F32x16 weighed = e * lanes_of(u + s, n, 0.0f);
     store_lanes(args.p + s, e, n);
     store(u + s, weighed);
     sums = n < 16 ? select(first_lanes(n), sums + e, sums) : sums + e;
@@ -99,7 +104,7 @@ float attend(const CachedAttentionArgs& args, void* scratch) {
 
   const float c = quantise_query(args.q, args.head_width, q8) * args.scale;
   float sum_e = 0.0f;
-  const float largest = exponentials<Products>(args, logits<Products>(args, q8, c), u, &sum_e);
+  const float largest = exponentials<Products>(args, logits<Products>(args, q8, c, u), u, &sum_e);
   const bool nothing = largest < 0x1p-100f;
   split_weights(u, args.keys, nothing ? 0.0f : 16383.0f / largest, high, low);
   Products::mix(args.v, args.value_width, args.keys, high, low, a, b);

@@ -98,8 +98,8 @@ float gelu_erf(float x) {
 
 float gelu_erf_short(float x) {
   const float t = min(math::kGeluErfShortMax, std::fabs(x));
-  const float root = polynomial(t, math::kGeluErfShort), square = root * root;
-  return std::fma(-t, square * square, relu(x));
+  const float root = polynomial(t, math::kGeluErfShort);
+  return std::fma(-t, root * root, relu(x));
 }
 
 float erf(float x) {

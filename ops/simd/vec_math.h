@@ -97,8 +97,8 @@ inline F32x16 gelu_erf(F32x16 x) {
 }
 inline F32x16 gelu_erf_short(F32x16 x) {
   const F32x16 t = min_abs(set1(math::kGeluErfShortMax), x);
-  const F32x16 root = polynomial(t, math::kGeluErfShort), square = root * root;
-  return fnma(t, square * square, relu(x));
+  const F32x16 root = polynomial(t, math::kGeluErfShort);
+  return fnma(t, root * root, relu(x));
 }
 
 inline F32x16 erf(F32x16 x) {
