@@ -1,12 +1,21 @@
 #pragma once
-// The norms over F32x16; include after vec_<isa>.h. A sum of one row is a chain of adds, so
-// kRowBlock rows go together. Arguments travel by value: stores through float pointers could change
-// what a reference shows, and the loops would load it again and again.
+// The norms over F32x16; include after vec_<isa>.h. Arguments travel by value: stores through float
+// pointers could change what a reference shows, and the loops would load it again and again.
 
 #include "ops/norm/norm.h"
 
 namespace heed {
 namespace {
+
+/// out[r] = what is left of vector r, by `fold_one` or, of four at a time, by `fold_two`.
+template <int kRows, class FoldOne, class FoldTwo>
+inline void fold_rows(const F32x16* lanes, float* out, FoldOne fold_one, FoldTwo fold_two) {
+  if constexpr (kRows == 4) {
+    fold_four(lanes, out, fold_two);
+  } else {
+    for (int r = 0; r < kRows; ++r) out[r] = fold_one(lanes[r]);
+  }
+}
 
 /// totals[r] = what `accumulate` gathers over row r, in the 16-lane order.
 template <int kRows, class F>
@@ -24,7 +33,8 @@ inline void sum_rows(const float* x, ptrdiff_t x_step, int32_t n, F accumulate, 
       lanes[r] = select(present, accumulate(v, lanes[r], r), lanes[r]);
     }
   }
-  for (int r = 0; r < kRows; ++r) totals[r] = sum(lanes[r]);
+  fold_rows<kRows>(
+      lanes, totals, [](F32x16 a) { return sum(a); }, [](F32x16 a, F32x16 b) { return a + b; });
 }
 
 /// y = (x - mean) * inverse * gamma + beta, sixteen columns of kRows rows.
@@ -33,11 +43,15 @@ inline void normalize_rows(NormArgs args, int32_t m, const float* mean, const fl
   const RowsArgs rows = args.rows;
   const float* x = rows.x + m * rows.x_step;
   float* y = rows.y + m * rows.y_step;
-  F32x16 absmax[kRows];
-  for (int r = 0; r < kRows; ++r) absmax[r] = set1(0.0f);
+  F32x16 absmax[kRows], means[kRows], inverses[kRows];
+  for (int r = 0; r < kRows; ++r) {
+    absmax[r] = set1(0.0f);
+    means[r] = set1(mean[r]);
+    inverses[r] = set1(inverse[r]);
+  }
   const auto apply = [&](F32x16 v, int r, F32x16 gamma, F32x16 beta) {
-    if constexpr (kLayer) v = v - set1(mean[r]);
-    v = v * set1(inverse[r]);
+    if constexpr (kLayer) v = v - means[r];
+    v = v * inverses[r];
     v = kBeta ? fma(v, gamma, beta) : v * gamma;
     absmax[r] = max_abs(absmax[r], v);
     return v;
@@ -61,39 +75,68 @@ inline void normalize_rows(NormArgs args, int32_t m, const float* mean, const fl
     }
   }
   if (rows.absmax != nullptr) {
-    for (int r = 0; r < kRows; ++r) rows.absmax[m + r] = max(absmax[r]);
+    fold_rows<kRows>(
+        absmax, rows.absmax + m, [](F32x16 a) { return max(a); },
+        [](F32x16 a, F32x16 b) { return max(a, b); });
   }
 }
 
-template <int kRows, bool kLayer>
-inline void norm_rows(NormArgs args, int32_t m) {
-  const RowsArgs rows = args.rows;
-  const float* x = rows.x + m * rows.x_step;
-  const float inverse_n = 1.0f / static_cast<float>(rows.n);
-  float mean[kRows] = {}, inverse[kRows];
-  if constexpr (kLayer) {
-    const auto add = [](F32x16 v, F32x16 lanes, int) { return lanes + v; };
-    sum_rows<kRows>(x, rows.x_step, rows.n, add, mean);
-    for (int r = 0; r < kRows; ++r) mean[r] = mean[r] * inverse_n;
+template <int kRows>
+struct RowCount {
+  constexpr operator int() const { return kRows; }
+};
+/// body(RowCount, r) for rows r .. of `count`: four at a time where that many are folded at once,
+/// else one by one, which the processor overlaps by itself.
+template <class Body>
+inline void by_fours(int32_t count, Body body) {
+  int32_t r = 0;
+  if constexpr (kRowBlock == 4) {
+    for (; r + 4 <= count; r += 4) body(RowCount<4>(), r);
   }
-  const auto add_square = [&mean](F32x16 v, F32x16 lanes, int r) {
-    const F32x16 d = kLayer ? v - set1(mean[r]) : v;
-    return fma(d, d, lanes);
-  };
-  sum_rows<kRows>(x, rows.x_step, rows.n, add_square, inverse);
-  for (int r = 0; r < kRows; ++r) inverse[r] = 1.0f / sqrt(inverse[r] * inverse_n + args.epsilon);
-  if (args.beta != nullptr) {
-    normalize_rows<kRows, kLayer, true>(args, m, mean, inverse);
-  } else {
-    normalize_rows<kRows, kLayer, false>(args, m, mean, inverse);
-  }
+  for (; r < count; ++r) body(RowCount<1>(), r);
 }
 
+/// A sum of one row is a chain of adds, and each pass over a row waits for the result of the one
+/// before: pass by pass over sixteen narrow rows, nothing waits. So many wide ones would leave the
+/// first cache in between.
 template <bool kLayer>
-inline void norm(const NormArgs& args) {
-  int32_t m = 0;
-  for (; m + kRowBlock <= args.rows.rows; m += kRowBlock) norm_rows<kRowBlock, kLayer>(args, m);
-  for (; m < args.rows.rows; ++m) norm_rows<1, kLayer>(args, m);
+inline void norm(NormArgs args) {
+  constexpr int32_t kTogether = 16, kTogetherWide = 4, kNarrow = 256;
+  const RowsArgs rows = args.rows;
+  const int32_t together = rows.n <= kNarrow ? kTogether : kTogetherWide;
+  const float inverse_n = 1.0f / static_cast<float>(rows.n);
+  alignas(64) float mean[kTogether] = {}, inverse[kTogether];
+  for (int32_t m = 0; m < rows.rows; m += together) {
+    const int32_t count = rows.rows - m < together ? rows.rows - m : together;
+    const float* const x = rows.x + m * rows.x_step;
+    if constexpr (kLayer) {
+      const auto add = [](F32x16 v, F32x16 lanes, int) { return lanes + v; };
+      by_fours(count, [&](auto n, int32_t r) {
+        sum_rows<n>(x + r * rows.x_step, rows.x_step, rows.n, add, mean + r);
+      });
+      for (int32_t r = 0; r < count; ++r) mean[r] = mean[r] * inverse_n;
+    }
+    by_fours(count, [&](auto n, int32_t r) {
+      const auto add_square = [of = mean + r](F32x16 v, F32x16 lanes, int i) {
+        const F32x16 d = kLayer ? v - set1(of[i]) : v;
+        return fma(d, d, lanes);
+      };
+      sum_rows<n>(x + r * rows.x_step, rows.x_step, rows.n, add_square, inverse + r);
+    });
+    if (count == kTogether) {
+      store(inverse, set1(1.0f) / sqrt(load(inverse) * set1(inverse_n) + set1(args.epsilon)));
+    } else {
+      for (int32_t r = 0; r < count; ++r)
+        inverse[r] = 1.0f / sqrt(inverse[r] * inverse_n + args.epsilon);
+    }
+    by_fours(count, [&](auto n, int32_t r) {
+      if (args.beta != nullptr) {
+        normalize_rows<n, kLayer, true>(args, m + r, mean + r, inverse + r);
+      } else {
+        normalize_rows<n, kLayer, false>(args, m + r, mean + r, inverse + r);
+      }
+    });
+  }
 }
 
 void layer_norm(const NormArgs& args) { norm<true>(args); }

@@ -152,5 +152,21 @@ inline float max(F32x16 a) {
 }
 inline float sqrt(float a) { return __builtin_sqrtf(a); }
 
+/// out[r] = what folding leaves of the r-th of four vectors, in the same order.
+template <class Fold>
+inline void fold_four(const F32x16* a, float* out, Fold fold) {
+  const auto halves = [fold](F32x16 x, F32x16 y) {
+    return fold(F32x16{_mm512_shuffle_f32x4(x.v, y.v, 0x44)},
+                F32x16{_mm512_shuffle_f32x4(x.v, y.v, 0xee)});
+  };
+  const F32x16 ab = halves(a[0], a[1]), cd = halves(a[2], a[3]);
+  const F32x16 fours = fold(F32x16{_mm512_shuffle_f32x4(ab.v, cd.v, 0x88)},
+                            F32x16{_mm512_shuffle_f32x4(ab.v, cd.v, 0xdd)});
+  const F32x16 twos = fold(fours, F32x16{_mm512_permute_ps(fours.v, 0x4e)});
+  const F32x16 ones = fold(twos, F32x16{_mm512_permute_ps(twos.v, 0xb1)});
+  const __m512i firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_maskz_permutexvar_ps(0xffff, firsts, ones.v)));
+}
+
 }  // namespace
 }  // namespace heed
