@@ -3,7 +3,7 @@
 //
 //   relu            max(x, 0)
 //   gelu_erf        x/2 (1 + erf(x / sqrt 2))
-//   gelu_erf_short  the same to 2.3e-4, far below a step of the int8 values that it becomes next
+//   gelu_erf_short  the same to 1.3e-4, far below a step of the int8 values that it becomes next
 //   gelu_tanh       x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)): the tanh spelling, rewritten
 //   gelu_sigmoid    x sigmoid(1.702 x)
 //   silu            x sigmoid(x)

@@ -44,7 +44,7 @@ double exact(ActivationKind kind, double x) {
 
 /// Of an error, against the larger of 1 and the value: the bounds of ops/README.md.
 double bound_of(ActivationKind kind) {
-  if (kind == ActivationKind::gelu_erf_short) return 2.3e-4;
+  if (kind == ActivationKind::gelu_erf_short) return 1.3e-4;
   return kind == ActivationKind::tanh ? 4e-7 : 2.5e-7;
 }
 
