@@ -191,9 +191,29 @@ TEST_CASE("limits bound what a file may ask for") {
   CHECK(refused(&heed_limits::tensor_bytes, 1000));
   CHECK(refused(&heed_limits::session_bytes, 1000));
   CHECK(refused(&heed_limits::session_bytes, -1));
+  CHECK(refused(&heed_limits::ops, 2));
+}
+
+TEST_CASE("the bytes of a tensor are bounded, plain or in quantised rows, and cannot overflow") {
+  Diagnostic diagnostic;
   heed_limits limits = heed_default_limits();
-  limits.ops = 2;
-  CHECK(open_bytes(bytes, &diagnostic, &limits) != Status::ok);
+  const auto too_large = [&](TinyModel tiny) {
+    const Status status = open_bytes(tiny.bytes(), &diagnostic, &limits);
+    INFO(diagnostic.text());
+    CHECK(status == Status::limit_exceeded);
+    CHECK(std::string(diagnostic.what) == "a tensor is larger than the limit");
+  };
+  limits.tensor_bytes = 5 * sizeof(float) - 1;  // nothing in it but rows of five floats
+  too_large(running_sum_model(5));
+  limits.tensor_bytes = 5 * sizeof(float);
+  CHECK(open_bytes(running_sum_model(5).bytes(), &diagnostic, &limits) == Status::ok);
+  // More rows than are counted in 31 bits, where a halo comes to them: whatever the limit.
+  limits.tensor_bytes = limits.session_bytes = INT64_MAX;
+  TinyModel rows = feed_forward_model();
+  named(rows, "hidden").shape = {INT32_MAX, 1};
+  named(rows, "hidden").group = 0;
+  named(rows, "hidden").halo = 1;
+  too_large(std::move(rows));
 }
 
 TEST_CASE("tensor indices out of range are refused wherever they stand") {
@@ -318,6 +338,8 @@ TEST_CASE("ops out of order, in a circle or twice are refused") {
   check_bad_model(running_sum_model(), "a tensor is written twice", [](TinyModel& m) {
     m.op("into the input", fb::CopyOptionsT{}, {index_of(m, "y")}, {index_of(m, "x")});
   });
+  check_bad_model(feed_forward_model(), "two outputs of an op overlap",
+                  [](TinyModel& m) { op_at(m, 2).outputs[0] = op_at(m, 2).outputs[1]; });
   check_bad_model(feed_forward_model(), "a tensor is read before it is written",
                   [](TinyModel& m) { m.entry().inputs = {}; });
 }
@@ -425,6 +447,11 @@ TEST_CASE("a plan that overlaps, misaligns or leaves the arena is refused") {
            [](TinyModel& m) { m.model.state_bytes = 0; });
   bad_plan(running_sum_model(), "the plan lets two state tensors overlap",
            [](TinyModel& m) { m.state("other", {5}); });
+  bad_plan(running_sum_model(40), "the plan lets two state tensors overlap", [](TinyModel& m) {
+    named(m, "sum").offset = 0;  // 160 bytes, and reaches into the next
+    m.at(m.state("other", {5})).offset = 64;
+    m.model.state_bytes = 256;
+  });
   for (const uint64_t huge : {uint64_t{1} << 40, UINT64_MAX, UINT64_MAX - 1000})
     check_refused(running_sum_model(), Status::limit_exceeded,
                   "a session needs more memory than the limit",
@@ -464,9 +491,9 @@ TEST_CASE("an op's own rules are asked: types, widths, attributes") {
           [](TinyModel& m) { op_at(m, 2).options.AsAttentionOptions()->v_column = UINT32_MAX; });
 }
 
-TEST_CASE("scales that are NaN or infinite are refused") {
+TEST_CASE("scales that are NaN, infinite or negative are refused") {
   for (const float bad :
-       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -1.0f}) {
     TinyModel tiny = feed_forward_model();
     const auto offset = static_cast<size_t>(named(tiny, "expand.scale").blob->offset());
     memcpy(tiny.blobs.data() + offset + 8, &bad, sizeof bad);

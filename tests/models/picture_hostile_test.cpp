@@ -44,12 +44,31 @@ std::vector<uint8_t> bitmap(uint32_t width, uint32_t height) {
   return bytes;
 }
 
+/// A PNG's signature and first chunk: its size, with no pixels behind it.
+std::vector<uint8_t> png_header(uint16_t width, uint16_t height) {
+  std::vector<uint8_t> bytes = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0, 0, 0,
+                                13,   'I', 'H', 'D', 'R',  0,    0,    0,    0, 0, 0,
+                                0,    0,   8,   6,   0,    0,    0,    0,    0, 0, 0};
+  bytes[18] = static_cast<uint8_t>(width >> 8);
+  bytes[19] = static_cast<uint8_t>(width);
+  bytes[22] = static_cast<uint8_t>(height >> 8);
+  bytes[23] = static_cast<uint8_t>(height);
+  return bytes;
+}
+
 }  // namespace
 
+TEST_CASE("a picture that claims more pixels than can be taken is refused by its header") {
+  const auto refused_as_large = [](uint16_t width, uint16_t height) {
+    return refusal_of(png_header(width, height)).find("more pixels") != std::string::npos;
+  };
+  CHECK(refused_as_large(16000, 16000));
+  CHECK(refused_as_large(8192, 8193));
+  CHECK_FALSE(refused_as_large(8192, 8192));  // 2^26: damaged, not too large
+}
+
 TEST_CASE("a PNG's chunk that claims more than the file is refused before memory is taken for it") {
-  std::vector<uint8_t> bytes = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0,  0, 0,
-                                13,   'I', 'H', 'D', 'R',  0,    0,    0,    11, 0, 0,
-                                0,    7,   8,   6,   0,    0,    0,    0,    0,  0, 0};
+  std::vector<uint8_t> bytes = png_header(11, 7);
   const uint8_t chunk[] = {0x3f, 0xff, 0xff, 0xff, 'I', 'D', 'A', 'T', 0, 0, 0, 0};
   bytes.insert(bytes.end(), std::begin(chunk), std::end(chunk));
   CHECK(refusal_of(bytes).find("ends before") != std::string::npos);
