@@ -20,7 +20,8 @@ Status MappedFile::open(const char* path, size_t bytes_max, heed_diagnostic* dia
     set_where(diagnostic, path);
     return result;
   };
-  const int file = ::open(path, O_RDONLY | O_CLOEXEC);
+  // Not to wait for a writer where the path is a pipe.
+  const int file = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0)
     return refuse(Status::io_error, errno == ENOENT   ? "the file does not exist"
                                     : errno == EACCES ? "the file may not be read"

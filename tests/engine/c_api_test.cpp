@@ -1,5 +1,7 @@
 // The C API as a C program and a careless caller use it.
 
+#include <sys/stat.h>
+
 #include <catch2/catch_test_macros.hpp>
 #include <cstring>
 #include <string>
@@ -160,4 +162,17 @@ TEST_CASE("a model tells what it consists of") {
   REQUIRE(heed_model_attention(model.get(), nullptr, 0, &attention) == HEED_OK);
   CHECK((attention.op == 2 && attention.heads == 3 && attention.queries == 19));
   CHECK(heed_model_attention(model.get(), nullptr, 1, &attention) == HEED_INVALID_ARGUMENT);
+}
+
+TEST_CASE("a path that is no regular file is refused, a pipe that nobody writes at once") {
+  const TemporaryFolder folder;
+  REQUIRE(mkfifo(folder.file("pipe").c_str(), 0600) == 0);
+  for (const std::string& path : {folder.file("pipe"), folder.path().string()}) {
+    INFO(path);
+    Model model;
+    Diagnostic diagnostic;
+    CHECK(model.open(path.c_str(), &diagnostic) == Status::io_error);
+    CHECK(std::string(diagnostic.what) == "this is not a regular file");
+    CHECK(std::string(diagnostic.where) == path);
+  }
 }
