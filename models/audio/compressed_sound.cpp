@@ -148,20 +148,15 @@ Mp3Tag mp3_tag(const uint8_t* frame, size_t size) {
   return tag;
 }
 
-/// Cuts off what the encoder added; false where frames are missing.
-bool cut_to_sound(const Mp3Tag& tag, size_t frames, std::vector<float>* samples,
-                  std::string* error) {
-  if (frames + 1 < tag.frames) {
-    *error = "ends early: " + std::to_string(frames) + " of " + std::to_string(tag.frames) +
-             " frames are there";
-    return false;
-  }
-  if (!tag.gapless) return true;
+/// Cuts off what the encoder added. Streams that were cut, and tags that are wrong, count more
+/// frames than there are: then all is sound to the end, as players have it.
+void cut_to_sound(const Mp3Tag& tag, size_t frames, std::vector<float>* samples) {
+  if (!tag.gapless) return;
   const size_t begin = std::min<size_t>(tag.delay + kMp3DecoderDelay, samples->size());
-  const size_t after = tag.padding > kMp3DecoderDelay ? tag.padding - kMp3DecoderDelay : 0;
+  const bool whole = frames + 1 >= tag.frames;  // some count the tag's own frame
+  const size_t after = whole && tag.padding > kMp3DecoderDelay ? tag.padding - kMp3DecoderDelay : 0;
   samples->erase(samples->begin(), samples->begin() + static_cast<ptrdiff_t>(begin));
   samples->resize(samples->size() - std::min(after, samples->size()));
-  return true;
 }
 
 }  // namespace
@@ -255,7 +250,7 @@ bool decode_mp3(const uint8_t* bytes, size_t size, uint64_t samples_max, Sound* 
     *error = "is not a wav, flac or mp3 file";
     return false;
   }
-  if (!cut_to_sound(tag, frames, &samples, error)) return false;
+  cut_to_sound(tag, frames, &samples);
   if (samples.empty()) *error = "holds no samples";
   return !samples.empty();
 }

@@ -12,10 +12,10 @@ size_t id3_bytes(const uint8_t* bytes, size_t size);
 /// Whether a frame of an MPEG sound, layer 3, may begin here.
 bool mp3_header(const uint8_t* bytes, size_t size);
 
-/// Both return false with a clause in `error` for what is damaged, ends early or would be longer
-/// than `samples_max`, and take memory by what is there, not by what is claimed. Of flac the
-/// samples are those that were coded, to the bit; of mp3 the encoder's delay and padding are cut
-/// off where the file tells them (LAME's tag).
+/// Both return false with a clause in `error` for what is damaged or would be longer than
+/// `samples_max`, and take memory by what is there, not by what is claimed. Of flac the samples are
+/// those that were coded, to the bit, or the file ends early and is refused; of mp3 all frames that
+/// are there count, without the encoder's delay and padding where the file tells them (LAME's tag).
 bool decode_flac(const uint8_t* bytes, size_t size, uint64_t samples_max, Sound* out,
                  std::string* error);
 bool decode_mp3(const uint8_t* bytes, size_t size, uint64_t samples_max, Sound* out,
