@@ -136,6 +136,10 @@ bool CtcRecognizer::create(const heed_model* model, const heed_options& engine,
     *error = "the model knows one language, and does not translate";
     return false;
   }
+  if (!options.prompt.empty()) {
+    *error = "the model takes no text that was said before";
+    return false;
+  }
   if (options.attention) {
     *error = "no attention of the model follows the sound from word to word";
     return false;

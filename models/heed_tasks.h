@@ -265,6 +265,9 @@ typedef struct heed_speech_options {
   int32_t beams;         /* texts that are followed at once, at most the model's; 0: 1 */
   int32_t no_timestamps; /* 1: one segment for each window of the sound */
   int32_t no_fallback;   /* 1: never tries again at higher temperatures */
+  /* Whisper writes down a window of the sound in the light of what it wrote before. */
+  int32_t no_previous_text; /* 1: each window for itself */
+  const char* prompt;       /* UTF-8, as if it had been said before the sound: names, a style */
 } heed_speech_options;
 
 typedef struct heed_spoken_word {

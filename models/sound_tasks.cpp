@@ -159,6 +159,8 @@ heed_status heed_speech_recognizer_create(const heed_model* model, const heed_ta
     chosen.words = speech->words != 0;
     chosen.timestamps = speech->no_timestamps == 0;
     chosen.fallback = speech->no_fallback == 0;
+    chosen.previous_text = speech->no_previous_text == 0;
+    if (speech->prompt != nullptr) chosen.prompt = speech->prompt;
     // No model follows so many: creation says what is wrong with a negative number.
     chosen.beams = speech->beams == 0 ? 1 : static_cast<size_t>(speech->beams);
   }

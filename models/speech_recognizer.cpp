@@ -12,9 +12,17 @@ namespace heed {
 namespace {
 
 constexpr const char* kDecoder = "decode_step";
+constexpr const char* kPrefill = "prefill";
+constexpr size_t kFewTokens = 2;  // so many tokens are quicker one by one
 constexpr double kTimestampS = 0.02;
 constexpr size_t kPromptMax = 4;  // start, language, task, no timestamps
 constexpr float kTemperatures[] = {0.0f, 0.2f, 0.4f, 0.6f, 0.8f, 1.0f};
+constexpr float kTemperatureTrusted = 0.5f;  // a text of a higher one tells the next nothing
+
+void keep_last(std::vector<int32_t>* tokens, size_t most) {
+  if (tokens->size() > most)
+    tokens->erase(tokens->begin(), tokens->end() - static_cast<ptrdiff_t>(most));
+}
 
 /// Whatever a file claims, the rules write only within a row of logits.
 bool fits(const SpeechTask& task, size_t vocabulary) {
@@ -98,6 +106,24 @@ bool SpeechRecognizer::open_decoder(std::string* error) {
   return capacity_ >= 16;
 }
 
+/// Files of old have none: then the steps read what was said before, too.
+bool SpeechRecognizer::open_prefill(std::string* error) {
+  heed_tensor tokens{}, position{}, encoded{};
+  if (heed_session_input(session_, kPrefill, "tokens", &tokens) != HEED_OK) return true;
+  const auto number = [&](const char* name, heed_tensor* tensor) {
+    return heed_session_input(session_, kPrefill, name, tensor) == HEED_OK &&
+           tensor->type == HEED_I64 && tensor->bytes >= sizeof(int64_t);
+  };
+  if (tokens.type != HEED_I64 || tokens.rank != 2 || static_cast<size_t>(tokens.dims[0]) != rows_ ||
+      tokens.dims[1] < 1 || !number("position", &position) || !number("encoded", &encoded)) {
+    *error = "the model's prefill does not take what its decode_step takes";
+    return false;
+  }
+  prefill_ = {static_cast<int64_t*>(tokens.data), static_cast<int64_t*>(position.data),
+              static_cast<int64_t*>(encoded.data), static_cast<size_t>(tokens.dims[1])};
+  return true;
+}
+
 /// The states that hold a row for each token of each sequence: those that are not the encoder's.
 void SpeechRecognizer::find_caches() {
   heed_info info;
@@ -156,6 +182,26 @@ bool SpeechRecognizer::open_words(std::string* error) {
   return true;
 }
 
+/// What the user says of the sound is text before its first window.
+bool SpeechRecognizer::open_prompt(std::string* error) {
+  previous_max_ = capacity_ / 2 - 1;
+  prompt_.reserve(capacity_ + kPromptMax);
+  previous_.reserve(previous_max_ + options_.tokens_max);
+  constexpr const char* kSpaces = " \t\r\n";
+  const size_t begin = options_.prompt.find_first_not_of(kSpaces);
+  if (begin == std::string::npos) return true;
+  if (!has_tokenizer_ || rules_.tokens().previous < 0) {
+    *error = "the model takes no text that was said before";
+    return false;
+  }
+  const size_t end = options_.prompt.find_last_not_of(kSpaces) + 1;
+  const std::string text = " " + options_.prompt.substr(begin, end - begin);
+  before_.resize(text.size() + 1);
+  before_.resize(tokenizer_.encode(text, before_.data(), before_.size()));
+  keep_last(&before_, previous_max_);
+  return true;
+}
+
 bool SpeechRecognizer::create(const heed_model* model, const heed_options& engine,
                               const SpeechOptions& options, std::string* error) {
   model_ = model;
@@ -175,7 +221,8 @@ bool SpeechRecognizer::create(const heed_model* model, const heed_options& engin
   languages_ = speech.languages;
   alignment_ = speech.alignment_heads;
   max_initial_timestamp_ = speech.max_initial_timestamp;
-  if (!open_encoders(audio.frontend, error) || !open_decoder(error)) return false;
+  if (!open_encoders(audio.frontend, error) || !open_decoder(error) || !open_prefill(error))
+    return false;
   if (!fits(speech, vocabulary_)) {
     *error = "the model's special tokens are not in its vocabulary";
     return false;
@@ -195,7 +242,7 @@ bool SpeechRecognizer::create(const heed_model* model, const heed_options& engin
   }
   has_tokenizer_ = text_task(*model);
   if (has_tokenizer_ && !tokenizer_.create(*model, error)) return false;
-  return !options_.words || open_words(error);
+  return open_prompt(error) && (!options_.words || open_words(error));
 }
 
 bool SpeechRecognizer::encode(const float* samples, size_t count, std::string* error) {
@@ -233,21 +280,52 @@ bool SpeechRecognizer::find_language(std::string* error) {
   return true;
 }
 
-/// Start, language, task, and that no timestamps are wanted: all rows alike. Leaves the logits
-/// after the last of them.
-bool SpeechRecognizer::read_prompt(bool timestamps, std::string* error) {
+/// The prompt as far as it is there goes into the caches. Rows of a chunk behind its last token
+/// repeat it: what they leave in the caches is overwritten by what comes.
+bool SpeechRecognizer::read_previous(std::string* error) {
+  for (size_t at = 0; at < prompt_.size();) {
+    const size_t taken = std::min(prompt_.size() - at, prefill_.rows);
+    if (taken <= kFewTokens || at + prefill_.rows > capacity_) {
+      std::fill_n(tokens_, rows_, prompt_[at]);
+      if (!run_step(at++, error)) return false;
+      continue;
+    }
+    for (size_t i = 0; i < rows_ * prefill_.rows; ++i)
+      prefill_.tokens[i] = prompt_[at + std::min(i % prefill_.rows, taken - 1)];
+    *prefill_.position = static_cast<int64_t>(at);
+    *prefill_.encoded = static_cast<int64_t>(heard_->rows);
+    Diagnostic diagnostic;
+    if (heed_session_run(session_, kPrefill, &diagnostic) != HEED_OK) {
+      *error = diagnostic.text();
+      return false;
+    }
+    at += taken;
+  }
+  return true;
+}
+
+/// What was said before; start, language, task, and that no timestamps are wanted: all rows alike.
+/// Leaves the logits after the last of them.
+bool SpeechRecognizer::read_prompt(std::span<const int32_t> before, bool timestamps,
+                                   std::string* error) {
   const WhisperTokens& t = rules_.tokens();
   prompt_.clear();
+  if (!before.empty() && t.previous >= 0) {
+    prompt_.push_back(t.previous);
+    prompt_.insert(prompt_.end(), before.begin(), before.end());
+    if (!read_previous(error)) return false;
+  }
+  const size_t start = prompt_.size();
   prompt_.push_back(t.start);
   if (language_token_ >= 0) {
     prompt_.push_back(language_token_);
     prompt_.push_back(options_.translate ? t.translate : t.transcribe);
   }
   if (!timestamps && t.no_timestamps >= 0) prompt_.push_back(t.no_timestamps);
-  for (size_t p = 0; p < prompt_.size(); ++p) {
+  for (size_t p = start; p < prompt_.size(); ++p) {
     std::fill_n(tokens_, rows_, prompt_[p]);
     if (!run_step(p, error)) return false;
-    if (p != 0 || t.no_speech < 0) continue;
+    if (p != start || t.no_speech < 0) continue;
     std::copy_n(logits_, vocabulary_, log_.begin());
     log_softmax_in_place(log_.data(), vocabulary_);
     no_speech_ = std::exp(static_cast<double>(log_[static_cast<size_t>(t.no_speech)]));
@@ -274,7 +352,7 @@ void SpeechRecognizer::reorder(size_t rows_there) {
 }
 
 bool SpeechRecognizer::decode(float temperature, Said* said, std::string* error) {
-  if (!read_prompt(options_.timestamps, error)) return false;
+  if (!read_prompt(previous_, options_.timestamps, error)) return false;
   const size_t rows = temperature == 0 ? options_.beams : rows_;
   search_.begin(rows, temperature, 1, rules_.tokens().end);
   for (bool going = true; going;) {
@@ -385,7 +463,7 @@ bool SpeechRecognizer::time_words(SpokenSegment* segment, double offset_s, doubl
   std::vector<int32_t> text;
   for (const int32_t token : segment->tokens)
     if (token < rules_.tokens().end) text.push_back(token);
-  if (!read_prompt(true, error)) return false;
+  if (!read_prompt({}, true, error)) return false;
   const size_t heads = timing_.heads(), keys = source_rows_;
   Diagnostic diagnostic;
   for (size_t h = 0; h < heads; ++h)
@@ -432,9 +510,18 @@ bool SpeechRecognizer::time_words(SpokenSegment* segment, double offset_s, doubl
   return true;
 }
 
+/// The next window goes on from these segments, unless they are not to be trusted.
+void SpeechRecognizer::remember(const Said& said, std::span<const SpokenSegment> segments) {
+  if (!options_.previous_text || said.temperature > kTemperatureTrusted) return previous_.clear();
+  for (const SpokenSegment& segment : segments)
+    previous_.insert(previous_.end(), segment.tokens.begin(), segment.tokens.end());
+  keep_last(&previous_, previous_max_);
+}
+
 bool SpeechRecognizer::recognize(const float* samples, size_t count,
                                  std::vector<SpokenSegment>* segments, std::string* error) {
   segments->clear();
+  previous_.assign(before_.begin(), before_.end());
   if (options_.language.empty()) language_token_ = -1;
   for (size_t at = 0; at < count;) {
     const size_t content = std::min(count - at, buckets_.back()->samples);
@@ -449,6 +536,7 @@ bool SpeechRecognizer::recognize(const float* samples, size_t count,
         said.mean_log_probability < static_cast<double>(options_.mean_log_probability_min);
     const size_t first = segments->size();
     if (!silent) cut(said, offset_s, content_s, segments, &advance_s);
+    if (!silent) remember(said, std::span(*segments).subspan(first));
     for (size_t i = first; options_.words && i < segments->size(); ++i)
       if (!time_words(&(*segments)[i], offset_s, content_s, error)) return false;
     at += std::max<size_t>(1, static_cast<size_t>(std::lround(advance_s * rate_hz_)));

@@ -2,9 +2,11 @@
 // Speech to text with Whisper: windows of a sound are encoded by the entry point that fits their
 // length, then written down token by token over caches of keys and values, as the original decoding
 // does: greedy or by a beam, again at higher temperatures where the text repeats itself or is
-// improbable, with timestamps that cut it into segments.
+// improbable, with timestamps that cut it into segments. Each window goes on from the text of the
+// last ones.
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,6 +49,9 @@ class SpeechRecognizer : public SpeechToText {
     float temperature = 0, compression_ratio = 0;
   };
   bool decode(float temperature, Said* said, std::string* error);
+  /// The tokens before the next window's prompt: of the last windows, at first those of
+  /// options.prompt.
+  std::span<const int32_t> previous() const { return previous_; }
 
  private:
   struct Bucket {
@@ -61,10 +66,14 @@ class SpeechRecognizer : public SpeechToText {
   };
   bool open_encoders(const AudioFrontendConfig& config, std::string* error);
   bool open_decoder(std::string* error);
+  bool open_prefill(std::string* error);
+  bool open_prompt(std::string* error);
   bool open_words(std::string* error);
   void find_caches();
   bool run_step(size_t position, std::string* error);
-  bool read_prompt(bool timestamps, std::string* error);
+  bool read_previous(std::string* error);
+  bool read_prompt(std::span<const int32_t> before, bool timestamps, std::string* error);
+  void remember(const Said& said, std::span<const SpokenSegment> segments);
   void reorder(size_t rows_there);
   bool decode_with_fallback(Said* said, std::string* error);
   void cut(const Said& said, double offset_s, double content_s, std::vector<SpokenSegment>* out,
@@ -90,13 +99,17 @@ class SpeechRecognizer : public SpeechToText {
   std::vector<float> log_;
   std::vector<Cache> caches_;
   std::vector<std::byte> moved_;
-  std::vector<int32_t> prompt_;
+  std::vector<int32_t> before_, previous_, prompt_;  // before_: what the user gives
   std::string language_;
   int64_t* tokens_ = nullptr;
   int64_t* position_ = nullptr;
   int64_t* encoded_ = nullptr;
   const float* logits_ = nullptr;
-  size_t rows_ = 1, vocabulary_ = 0, capacity_ = 0, source_rows_ = 0;
+  struct {
+    int64_t *tokens = nullptr, *position = nullptr, *encoded = nullptr;
+    size_t rows = 0;  // tokens of each sequence; 0: the model has none
+  } prefill_;
+  size_t rows_ = 1, vocabulary_ = 0, capacity_ = 0, source_rows_ = 0, previous_max_ = 0;
   int32_t language_token_ = -1, max_initial_timestamp_ = 50;
   double no_speech_ = 0;
   uint32_t rate_hz_ = 0;

@@ -21,6 +21,10 @@ struct SpeechOptions {
   bool attention = false;  // and where the model looked meanwhile
   size_t beams = 1;        // of Whisper at most the model's
   bool fallback = true;    // higher temperatures where the text is not to be believed
+  /// Whisper: what the last windows said is given to the next. It was trained so, and keeps names
+  /// and punctuation alike; that a text repeats itself for ever is what the fallback is for.
+  bool previous_text = true;
+  std::string prompt;  // Whisper: as if it had been said before the sound
   float compression_ratio_max = 2.4f, mean_log_probability_min = -1.0f, no_speech_max = 0.6f;
   size_t tokens_max = 224;  // of one window
 };

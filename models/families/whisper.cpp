@@ -6,6 +6,7 @@
 //   decode_step        one token for each of `beams` sequences -> logits. The sequences share the
 //                      encoder's keys and values (to cross-attention they are queries of one
 //                      sequence) and have caches of their own for what they have said.
+//   prefill            several tokens of what was said before, to the same caches.
 //
 //   encoder: x = gelu(conv2(gelu(conv1(mel)))) + positions; per layer x += attention(norm(x)),
 //            x += W2 gelu(W1 norm(x)); hidden = norm(x)
@@ -14,6 +15,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "engine/schema/model_generated.h"
 #include "models/families/family.h"
@@ -24,6 +26,7 @@ namespace {
 
 constexpr double kEpsilon = 1e-5;
 constexpr uint32_t kEncoderArena = 1;
+constexpr int64_t kPrefillRuns = 4;  // of the longest previous text, half of what the caches hold
 constexpr int64_t kRowsPerSecond = 50;  // of the encoder; two frames each
 
 struct Sizes {
@@ -109,54 +112,85 @@ void add_encoder(Recipe& recipe, const Sizes& s, const std::string& prefix, int6
   }
 }
 
-/// One decoder layer's self- and cross-attention inputs that are the same for all layers.
+/// What the decoder's layers are given: `rows` tokens of each of `beams` sequences.
 struct Decoder {
   Net& net;
   const Sizes& s;
-  int64_t beams;
+  int64_t beams, rows;
   ValueId position, length, encoded;
 };
+
+Decoder begin_decoder(Net& net, const Sizes& s, int64_t beams, int64_t rows) {
+  const ValueId position = net.input("position", {1}, DType::i64);
+  const ValueId encoded = net.input("encoded", {1}, DType::i64);
+  const ValueId length = net.add(position, net.integers("rows", {1}, {rows}));
+  return {net, s, beams, rows, position, length, encoded};
+}
+
+/// [beams, rows, width]: words and their places.
+ValueId decoder_input(const Decoder& d, const std::string& decoder) {
+  Net& net = d.net;
+  const ValueId tokens = net.input("tokens", {d.beams, d.rows}, DType::i64);
+  const ValueId word = net.embedding(tokens, decoder + "embed_tokens", d.s.vocabulary, d.s.width);
+  ValueId places = d.position;
+  if (d.rows > 1) {
+    std::vector<int64_t> next(static_cast<size_t>(d.rows));
+    std::iota(next.begin(), next.end(), int64_t{0});
+    places = net.add(places, net.integers("next", {d.rows}, std::move(next)));
+  }
+  const ValueId place =
+      net.embedding(places, decoder + "embed_positions", d.s.target_rows, d.s.width);
+  return net.add(word, net.reshape(place, {1, d.rows, d.s.width}));
+}
+
+struct Past {
+  ValueId keys, values;
+};
+
+/// Every sequence adds its rows to its own caches.
+Past remember(const Decoder& d, ValueId normed, const std::string& self, int64_t index) {
+  Net& net = d.net;
+  const int64_t width = d.s.width;
+  const auto append = [&](const char* which, const char* projection) {
+    const ValueId cache = net.state(cache_name(index, which), {d.beams, d.s.target_rows, width},
+                                    width / d.s.decoder_heads);
+    return net.append(cache, net.linear(normed, self + projection, width), d.position);
+  };
+  const ValueId keys = append("key", "k_proj");
+  return {keys, append("value", "v_proj")};
+}
 
 ValueId decoder_layer(const Decoder& d, ValueId x, const std::string& layer, int64_t index) {
   Net& net = d.net;
   const int64_t width = d.s.width, head_width = width / d.s.decoder_heads;
-  const AttentionPlan plan{d.s.decoder_heads, head_width};
+  AttentionPlan plan{d.s.decoder_heads, head_width};
   const std::string self = layer + "self_attn.", cross = layer + "encoder_attn.";
-  // [beams, 1, width]: every sequence adds a row to its own cache.
   const ValueId n = net.layer_norm(x, layer + "self_attn_layer_norm", kEpsilon);
-  const auto remember = [&](const char* which, const char* projection) {
-    const ValueId cache =
-        net.state(cache_name(index, which), {d.beams, d.s.target_rows, width}, head_width);
-    return net.append(cache, net.linear(n, self + projection, width), d.position);
-  };
-  const ValueId keys = remember("key", "k_proj"), values = remember("value", "v_proj");
-  const ValueId said = net.attention(net.linear(n, self + "q_proj", width), keys, values, plan,
-                                     layer + "self_attn", kNoValue, d.length);
+  const Past past = remember(d, n, self, index);
+  plan.causal = d.rows > 1;
+  const ValueId said = net.attention(net.linear(n, self + "q_proj", width), past.keys, past.values,
+                                     plan, layer + "self_attn", kNoValue, d.length);
+  plan.causal = false;
   x = net.add(net.linear(said, self + "out_proj", width), x);
-  // [1, beams, width]: to what was heard all sequences are queries alike.
+  // [1, beams * rows, width]: to what was heard all sequences are queries alike.
   const ValueId m = net.layer_norm(x, layer + "encoder_attn_layer_norm", kEpsilon);
-  const ValueId queries = net.reshape(net.linear(m, cross + "q_proj", width), {1, d.beams, width});
+  const ValueId queries =
+      net.reshape(net.linear(m, cross + "q_proj", width), {1, d.beams * d.rows, width});
   const Shape rows = {1, d.s.source_rows, width};
   const ValueId heard =
       net.attention(queries, net.state(cache_name(index, "cross_key"), rows, head_width),
                     net.state(cache_name(index, "cross_value"), rows, head_width), plan,
                     layer + "encoder_attn", kNoValue, d.encoded);
-  x = net.add(net.linear(net.reshape(heard, {d.beams, 1, width}), cross + "out_proj", width), x);
+  x = net.add(net.linear(net.reshape(heard, {d.beams, d.rows, width}), cross + "out_proj", width),
+              x);
   return feed_forward(net, x, layer, d.s, d.s.decoder_inner);
 }
 
 void add_decoder(Recipe& recipe, const Sizes& s, const std::string& prefix, int64_t beams) {
   Net& net = recipe.entry("decode_step");
   const std::string decoder = prefix + "decoder.";
-  const ValueId tokens = net.input("tokens", {beams, 1}, DType::i64);
-  const ValueId position = net.input("position", {1}, DType::i64);
-  const ValueId encoded = net.input("encoded", {1}, DType::i64);
-  const ValueId length = net.add(position, net.integers("one", {1}, {1}));
-  const ValueId word = net.embedding(tokens, decoder + "embed_tokens", s.vocabulary, s.width);
-  const ValueId place =
-      net.embedding(position, decoder + "embed_positions", s.target_rows, s.width);
-  ValueId x = net.add(word, net.reshape(place, {1, 1, s.width}));
-  const Decoder d{net, s, beams, position, length, encoded};
+  const Decoder d = begin_decoder(net, s, beams, 1);
+  ValueId x = decoder_input(d, decoder);
   for (int64_t i = 0; i < s.decoder_layers; ++i)
     x = decoder_layer(d, x, decoder + "layers." + std::to_string(i) + ".", i);
   x = net.layer_norm(x, decoder + "layer_norm", kEpsilon);
@@ -165,6 +199,23 @@ void add_decoder(Recipe& recipe, const Sizes& s, const std::string& prefix, int6
                                    {s.vocabulary, s.width});
   net.output("logits",
              net.reshape(net.linear(x, table, kNoValue, "proj_out"), {beams, s.vocabulary}));
+}
+
+/// Nothing is said yet: the last layer only remembers. It runs between the encoder, whose arena it
+/// takes, and the steps.
+void add_prefill(Recipe& recipe, const Sizes& s, const std::string& prefix, int64_t beams) {
+  const int64_t rows = s.target_rows / 2 / kPrefillRuns;
+  if (rows < 2) return;
+  Net& net = recipe.entry("prefill", kEncoderArena);
+  const std::string decoder = prefix + "decoder.";
+  const Decoder d = begin_decoder(net, s, beams, rows);
+  ValueId x = decoder_input(d, decoder);
+  const auto layer = [&](int64_t i) { return decoder + "layers." + std::to_string(i) + "."; };
+  const int64_t last = s.decoder_layers - 1;
+  for (int64_t i = 0; i < last; ++i) x = decoder_layer(d, x, layer(i), i);
+  const ValueId n = net.layer_norm(x, layer(last) + "self_attn_layer_norm", kEpsilon);
+  remember(d, n, layer(last) + "self_attn.", last);
+  net.output("hidden", n);
 }
 
 /// {"<|en|>": 50259, ..} as codes in the order of their tokens, and the first token.
@@ -254,6 +305,7 @@ void build_whisper(Recipe& recipe) {
     if (seconds < longest) add_encoder(recipe, s, prefix, seconds);
   add_encoder(recipe, s, prefix, longest);
   add_decoder(recipe, s, prefix, beams);
+  add_prefill(recipe, s, prefix, beams);
   recipe.task = std::make_shared<fb::TaskT>();
   recipe.task->kind = "speech_recognition";
   recipe.task->audio = frontend(recipe, s);

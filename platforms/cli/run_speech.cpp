@@ -104,6 +104,11 @@ void SpeechArguments::add_to(CLI::App* command) {
   command->add_flag_callback(
       "--no-fallback", [this] { options.fallback = false; },
       "Speech: never try again at higher temperatures");
+  command->add_option("--prompt", options.prompt,
+                      "Speech: a text as if said before, with the names and style to expect");
+  command->add_flag_callback(
+      "--no-previous-text", [this] { options.previous_text = false; },
+      "Speech: each window without the text of the last");
   command
       ->add_option(
           "--beams", options.beams,

@@ -2,8 +2,8 @@
 // nothing allocated while a stream is heard, and a status for what does not fit.
 
 #include <catch2/catch_test_macros.hpp>
-#include <filesystem>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -118,6 +118,8 @@ TEST_CASE("the C face of speech gives what the recogniser says, words and langua
   speech.language = "de";
   speech.words = 1;
   speech.beams = 2;
+  speech.no_previous_text = 1;
+  speech.prompt = "fox and dog";
   heed_speech_recognizer* recognizer = nullptr;
   REQUIRE(create_recognizer(made, speech, &recognizer) == HEED_OK);
   std::vector<float> samples = heed::test::formula("sound", 48000);
@@ -130,6 +132,8 @@ TEST_CASE("the C face of speech gives what the recogniser says, words and langua
   options.language = "de";
   options.words = true;
   options.beams = 2;
+  options.previous_text = false;
+  options.prompt = "fox and dog";
   heed::SpeechRecognizer same;
   std::vector<heed::SpokenSegment> said;
   std::string error;

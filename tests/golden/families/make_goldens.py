@@ -333,31 +333,43 @@ def gpt2():
           tokenizer=pieces, steps=steps)
 
 
-def whisper():
-    """A sound of two seconds, and what is written down of it. Tokens: 60 pieces, the end, the start,
-    three languages, translate, transcribe, previous, no speech, no timestamps, 101 timestamps."""
+def whisper_checkpoint(positions):
+    """Tokens: 60 pieces, the end, the start, three languages, translate, transcribe, previous, no
+    speech, no timestamps, 101 timestamps. Gives the config, that of generation and the tokenizer."""
     config = transformers.WhisperConfig(
         d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
         decoder_attention_heads=2, encoder_ffn_dim=48, decoder_ffn_dim=48, vocab_size=171,
-        num_mel_bins=8, max_source_positions=100, max_target_positions=24, pad_token_id=60,
+        num_mel_bins=8, max_source_positions=100, max_target_positions=positions, pad_token_id=60,
         bos_token_id=60, eos_token_id=60, decoder_start_token_id=61, suppress_tokens=[],
         begin_suppress_tokens=[])
     generation = transformers.GenerationConfig(
-        pad_token_id=60, bos_token_id=60, eos_token_id=60, decoder_start_token_id=61, max_length=24,
-        suppress_tokens=[3, 5, 61, 62, 63, 64, 65, 66, 67, 68], begin_suppress_tokens=[7, 60],
-        no_timestamps_token_id=69, lang_to_id={"<|en|>": 62, "<|de|>": 63, "<|fr|>": 64},
+        pad_token_id=60, bos_token_id=60, eos_token_id=60, decoder_start_token_id=61,
+        max_length=positions, suppress_tokens=[3, 5, 61, 62, 63, 64, 65, 66, 67, 68],
+        begin_suppress_tokens=[7, 60], no_timestamps_token_id=69,
+        lang_to_id={"<|en|>": 62, "<|de|>": 63, "<|fr|>": 64},
         task_to_id={"translate": 65, "transcribe": 66}, prev_sot_token_id=67, is_multilingual=True,
         max_initial_timestamp_index=50, alignment_heads=[[1, 0], [1, 1]])
     letters = [chr(ord("a") + i) for i in range(26)] + list("0123")
-    vocabulary = {piece: i for i, piece in enumerate(letters + ["\u0120" + c for c in letters])}
-    pieces = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=vocabulary, merges=[]))
+    spaced = ["\u0120" + c for c in letters[:-1]]
+    vocabulary = {piece: i for i, piece in enumerate(letters + spaced + ["\u0120"])}
+    pieces = tokenizers.Tokenizer(tokenizers.models.BPE(
+        vocab=vocabulary, merges=[("\u0120", c) for c in letters[:-1]]))
     pieces.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     pieces.decoder = tokenizers.decoders.ByteLevel()
+    return config, generation, pieces
+
+
+WHISPER_FRONTEND = {"feature_size": 8, "chunk_length": 2}
+
+
+def whisper():
+    """A sound of two seconds, and what is written down of it."""
+    config, generation, pieces = whisper_checkpoint(24)
     said = [61] + [(7 * i * i + 3 * i + 1) % 60 for i in range(11)]
 
     def generate(model):
         model.generation_config = generation
-        frontend = transformers.WhisperFeatureExtractor(feature_size=8, chunk_length=2)
+        frontend = transformers.WhisperFeatureExtractor(**WHISPER_FRONTEND)
         sound = formula("sound", (32000,)) * np.float32(0.1)
         mel = frontend(sound, sampling_rate=16000, return_tensors="pt").input_features
         written = {}
@@ -372,6 +384,53 @@ def whisper():
           {"input_features": (1, 8, 200), "decoder_input_ids": np.asarray(said, np.int64)[None]},
           {"logits": lambda r, g: r.logits[0],
            "hidden": lambda r, g: r.encoder_last_hidden_state[0, ::10]},
+          files={"generation_config.json": generation.to_dict(),
+                 "tokenizer.json": json.loads(pieces.to_str())}, generate=generate)
+
+
+def long_speech(model, frontend, sound, **options):
+    """The tokens of a sound of many windows, by transformers' generation for such, but that each
+    window is heard for itself: transformers cuts windows out of the whole sound's frames."""
+    hop = frontend.hop_length
+
+    def segment(input_features, seek, seek_num_frames, num_segment_frames, cur_bsz, batch_idx_map):
+        begin = int(seek[0]) * hop
+        heard = sound[begin:begin + int(seek_num_frames[0]) * hop]
+        return frontend(heard, sampling_rate=16000, return_tensors="pt").input_features
+
+    given = frontend(sound, sampling_rate=16000, return_tensors="pt", truncation=False,
+                     padding="longest", return_attention_mask=True)
+    model._get_input_segment = segment
+    made = model.generate(
+        given.input_features, attention_mask=given.attention_mask, task="transcribe", num_beams=1,
+        do_sample=False, return_timestamps=True, return_segments=True, **options)
+    # Segments without text are dropped, as the original does; a window's last one carries the begin
+    # of what is heard once more.
+    said = [s["tokens"].tolist() for s in made["segments"][0] if min(s["tokens"]) < 60]
+    return [t for s in said for t in (s[:-1] if len(s) > 2 and min(s[-2:]) > 69 else s)]
+
+
+def whisper_long():
+    """Six seconds in windows of two, each of which says 20 tokens at most: with the text of the last
+    windows before it (3.8 seconds: transformers keeps what is no text, as heed does not), each for
+    itself, and with a text that the user gives."""
+    config, generation, pieces = whisper_checkpoint(64)
+
+    def generate(model):
+        model.generation_config = generation
+        frontend = transformers.WhisperFeatureExtractor(**WHISPER_FRONTEND)
+        sound = formula("sound", (6 * 16000,)) * np.float32(0.1)
+        prompt = torch.tensor([67] + pieces.encode(" the quick fox").ids)
+        common = {"language": "en", "max_new_tokens": 20}
+        return {name: long_speech(model, frontend, sound[:samples], **common, **options)
+                for name, samples, options in [
+                    ("connected", 60800, {"condition_on_prev_tokens": True}),
+                    ("alone", 96000, {"condition_on_prev_tokens": False}),
+                    ("prompted", 96000, {"condition_on_prev_tokens": True, "prompt_ids": prompt})]}
+
+    write("whisper_long", transformers.WhisperForConditionalGeneration(config),
+          {"input_features": (1, 8, 200), "decoder_input_ids": np.asarray([[61]], np.int64)},
+          {"logits": lambda r, g: r.logits[0]},
           files={"generation_config.json": generation.to_dict(),
                  "tokenizer.json": json.loads(pieces.to_str())}, generate=generate)
 
@@ -486,7 +545,7 @@ def parakeet():
 
 
 CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, llama3, qwen2, gpt2,
-         unigram, whisper, segformer,
+         unigram, whisper, whisper_long, segformer,
          yolos, detr, detr_bottleneck, mobilevit, wav2vec2, wav2vec2_stable, wav2vec2_conformer,
          wav2vec2_conformer_rotary, parakeet]
 
