@@ -116,10 +116,7 @@ bool read_any(Recipe& recipe, fb::TokenizerT* made) {
   const Settings whole = folder.settings("tokenizer.json");
   if (whole.has("model")) {
     std::string why;
-    if (read_tokenizer_json(whole, made, &why)) {
-      if (!why.empty()) recipe.notes.push_back("tokenizer.json " + why);
-      return true;
-    }
+    if (read_tokenizer_json(whole, made, &why)) return true;
     recipe.notes.push_back("tokenizer.json " + why + ": the model takes tokens, not texts");
     return false;
   }

@@ -6,6 +6,7 @@
 
 #include "converter/graph/convert_error.h"
 #include "engine/schema/model_generated.h"
+#include "models/families/canonical_table.h"
 
 namespace heed::families {
 namespace {
@@ -158,8 +159,9 @@ std::string byte_level_kind(const std::vector<const JsonTree*>& steps, const Jso
   return *regex == kBegin + kEnd ? "qwen2_bpe" : "";
 }
 
+/// `table`: what composes characters, where texts are to be composed.
 bool read_pairs(const Settings& whole, const JsonTree& model, fb::TokenizerT* made,
-                PieceList* pieces, std::string* why) {
+                PieceList* pieces, std::string* table, std::string* why) {
   const std::vector<const JsonTree*> before = steps_of(whole.find("pre_tokenizer"));
   const std::vector<const JsonTree*> normal = steps_of(whole.find("normalizer"));
   made->merges =
@@ -173,7 +175,7 @@ bool read_pairs(const Settings& whole, const JsonTree& model, fb::TokenizerT* ma
       *why = "parts texts into words by another rule than GPT-2's, Llama 3's or Qwen 2's";
       return false;
     }
-    if (composes) *why = "wants texts in NFC: that is left to whoever gives them";
+    if (composes) *table = canonical_table();
     pieces->unmap_bytes(made->special);
     return true;
   }
@@ -404,7 +406,7 @@ bool read_tokenizer_json(const Settings& whole, fb::TokenizerT* made, std::strin
   made->pad = std::max(pad, 0);
   std::string table;
   const bool known = type == "WordPiece" ? read_wordpiece(whole, *model, made, pieces, why)
-                     : type == "BPE"     ? read_pairs(whole, *model, made, &pieces, why)
+                     : type == "BPE"     ? read_pairs(whole, *model, made, &pieces, &table, why)
                                          : read_unigram(whole, *model, made, &pieces, &table, why);
   if (!known) return false;
   pieces.store(made);

@@ -49,8 +49,7 @@ std::vector<int32_t> merges_of(const std::vector<std::string>& lines, const Piec
 /// the blank, a space begins a word, special tokens keep their names. Throws ConvertError.
 std::vector<std::string> spoken_pieces(const Settings& whole, int64_t count, int64_t blank);
 
-/// False, with the reason in `why`, where it asks for what models/text has no counterpart of; true
-/// with words there where something is left to the user.
+/// False, with the reason in `why`, where it asks for what models/text has no counterpart of.
 /// Throws ConvertError where it is damaged.
 bool read_tokenizer_json(const Settings& whole, fb::TokenizerT* made, std::string* why);
 

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Writes unicode_classes.cpp and unicode_folds.cpp beside itself from Python's unicodedata: which characters are letters,
-numbers, punctuation or marks, and what each becomes in lower case without accents."""
+numbers, punctuation or marks, and what each becomes in lower case without accents; and ../families/canonical_pairs.cpp:
+what characters are composed of."""
 import pathlib
 import sys
 import unicodedata
+
+import tokenizers
 
 HANGUL = range(0xAC00, 0xD7A4)  # taken apart by arithmetic
 
@@ -60,6 +63,40 @@ def folds():
     return [(a, b, max(s, 1), d) for a, b, s, d in runs if b - a >= 4], pairs, rest
 
 
+JOINING_STARTER = 0xFE  # models/text/compose.h
+
+
+def canonical():
+    """Pairs (code, first, second), the numbers of those that are composed in the order of (first, second),
+    and ranges of one combining class: of the characters that the tokenizers library knows, whose Unicode
+    is older than Python's."""
+    apart, together = tokenizers.normalizers.NFD().normalize_str, tokenizers.normalizers.NFC().normalize_str
+    characters = [c for c in range(sys.maxunicode + 1) if not 0xD800 <= c < 0xE000]
+    pairs = []
+    for code in characters:
+        parts = unicodedata.decomposition(chr(code)).split()
+        if parts and parts[0][0] != "<" and apart(chr(code)) != chr(code):
+            pairs.append([code] + [int(p, 16) for p in parts] + [0] * (2 - len(parts)))
+    composed = [i for i, (code, *_) in enumerate(pairs) if pairs[i][2]
+                and unicodedata.normalize("NFC", unicodedata.normalize("NFD", chr(code))) == chr(code)]
+    composed.sort(key=lambda i: pairs[i][1:])
+    seconds = {pairs[i][2] for i in composed}
+    classes = []
+
+    def known(mark):
+        """Whether it changes places with one of another class."""
+        low, high = "\u0334", "\u0345"  # 1, 240
+        return low in together(mark + low)[:1] or high in together(high + mark)[1:]
+    for code in characters:
+        order = unicodedata.combining(chr(code))
+        order = order if order and known(chr(code)) else JOINING_STARTER if code in seconds else 0
+        if order and classes and classes[-1][1:] == [code - 1, order]:
+            classes[-1][1] = code
+        elif order:
+            classes.append([code, code, order])
+    return pairs, composed, classes
+
+
 def cell(value):
     if isinstance(value, (list, tuple)):
         return "{" + ", ".join(map(cell, value)) + "}"
@@ -80,10 +117,10 @@ def table(type_name, name, rows):
             f"const size_t {name}Count = sizeof {name} / sizeof *{name};\n")
 
 
-def write(name, tables):
+def write(name, tables, header="models/text/unicode_tables.h", space="heed"):
     text = ["// Written by make_unicode_tables.py: do not edit.\n",
-            '#include "models/text/unicode_tables.h"\n', "namespace heed {\n", "// clang-format off",
-            *tables, "// clang-format on", "\n}  // namespace heed\n"]
+            f'#include "{header}"\n', f"namespace {space} {{\n", "// clang-format off",
+            *tables, "// clang-format on", f"\n}}  // namespace {space}\n"]
     (pathlib.Path(__file__).parent / name).write_text("\n".join(text))
 
 
@@ -101,6 +138,11 @@ def main():
                                 table("FoldPair", "kFoldIdeographs", ideographs),
                                 table("FoldFarPair", "kFoldFarPairs", far),
                                 table("FoldWord", "kFoldWords", words)])
+    pairs, composed, classes = canonical()
+    write("../families/canonical_pairs.cpp",
+          [table("CanonicalPair", "kCanonicalPairs", pairs), table("uint16_t", "kCanonicalJoints", composed),
+           table("CombiningClass", "kCombiningClasses", classes)],
+          "models/families/canonical_table.h", "heed::families")
 
 
 main()

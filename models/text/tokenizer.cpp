@@ -110,6 +110,9 @@ bool Tokenizer::read_rules(const void* given, std::string* error) {
     kind_ = Kind::byte_bpe;
     whole_words_ = kind == "llama3_bpe";
     rule_ = kind == "byte_bpe" ? WordRule::gpt2 : whole_words_ ? WordRule::llama3 : WordRule::qwen2;
+    const size_t end = count_ == 0 ? 0 : ends_[count_ - 1];
+    if (!composer_.read({pieces_ + end, table.pieces()->size() - end})) return false;
+    if (composer_.any()) window_.resize(kWindow);
   } else if (kind == "unigram") {
     return read_unigram(given, error);
   } else {
@@ -188,6 +191,8 @@ size_t Tokenizer::encode(std::string_view text, int32_t* ids, size_t most) {
     encode_spaced(text, out);
   else if (kind_ == Kind::unigram)
     encode_unigram(text, out);
+  else if (composer_.any())
+    encode_composed(text, out);
   else
     encode_bytes(text, out);
   return out.count;
@@ -336,14 +341,36 @@ void Tokenizer::join_pairs(std::string_view word, Out& out) {
   for (size_t i = 0; i < count; ++i) out.put(symbols_[i] < 0 ? unknown_ : symbols_[i]);
 }
 
+void Tokenizer::put_byte_word(std::string_view word, Out& out) {
+  const int32_t whole = whole_words_ ? find(word) : -1;
+  if (whole >= 0) return out.put(whole);
+  for (; !word.empty() && !out.full(); word.remove_prefix(std::min(word.size(), kWordMax)))
+    join_pairs(word.substr(0, kWordMax), out);
+}
+
 void Tokenizer::encode_bytes(std::string_view text, Out& out) {
-  for (size_t at = 0; at < text.size() && !out.full();) {
-    const size_t end = word_end(rule_, text, at);
-    const int32_t whole = whole_words_ ? find(text.substr(at, end - at)) : -1;
-    if (whole >= 0) out.put(whole), at = end;
-    for (; at < end && !out.full(); at += std::min(end - at, kWordMax))
-      join_pairs(text.substr(at, std::min(end - at, kWordMax)), out);
-    at = end;
+  for (size_t at = 0, end; at < text.size() && !out.full(); at = end) {
+    end = word_end(rule_, text, at);
+    put_byte_word(text.substr(at, end - at), out);
+  }
+}
+
+/// The same of the composed text, of which as much is made at a time as tells where words end.
+void Tokenizer::encode_composed(std::string_view text, Out& out) {
+  size_t at = 0, held = 0;
+  while ((at < text.size() || held > 0) && !out.full()) {
+    while (at < text.size() && held + Composer::kRunBytes <= kWindow)
+      held += composer_.next(text, &at, window_.data() + held);
+    const std::string_view window(window_.data(), held);
+    const bool last = at == text.size();
+    size_t done = 0;
+    do {
+      const size_t end = word_end(rule_, window, done);
+      put_byte_word(window.substr(done, end - done), out);
+      done = end;
+    } while (done < held && !out.full() && (last || held - done > kWordMax));
+    std::memmove(window_.data(), window_.data() + done, held - done);
+    held -= done;
   }
 }
 

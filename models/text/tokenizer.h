@@ -16,6 +16,7 @@
 
 #include "engine/heed.h"
 #include "models/text/charsmap.h"
+#include "models/text/compose.h"
 #include "models/text/word_split.h"
 
 namespace heed {
@@ -62,6 +63,8 @@ class Tokenizer {
   void end_word(Out& out);
   void encode_spaced(std::string_view text, Out& out);
   void encode_bytes(std::string_view text, Out& out);
+  void encode_composed(std::string_view text, Out& out);
+  void put_byte_word(std::string_view word, Out& out);
   void join_pairs(std::string_view word, Out& out);
 
   // tokenizer_unigram.cpp
@@ -71,6 +74,7 @@ class Tokenizer {
   void put_unknown(std::string_view characters, Out& out);
 
   static constexpr size_t kWordMax = 1024;  // bytes; longer words are cut
+  static constexpr size_t kWindow = 4 * kWordMax;
 
   Kind kind_ = Kind::wordpiece;
   size_t count_ = 0;
@@ -82,7 +86,9 @@ class Tokenizer {
   bool lower_case_ = false, space_before_ = false, whole_words_ = false;
   WordRule rule_ = WordRule::gpt2;
   Charsmap charsmap_;
-  size_t longest_ = 0;  // bytes of a piece
+  Composer composer_;         // of bytes: texts are composed first
+  std::vector<char> window_;  // on what is composed
+  size_t longest_ = 0;        // bytes of a piece
   double unknown_score_ = 0;
   int32_t byte_first_ = -1, unknown_ = -1, pad_ = 0;
   std::string continuation_;

@@ -31,6 +31,7 @@ void run(std::span<const uint8_t> bytes) {
        {std::string("hello, un\xc3\xa4"
                     "ffable world! 12"),
         std::string(), std::string(3000, 'a'), std::string("\xff\xc0\x80\xe2\x96"),
+        std::string("e\xcc\x81\xcc\xa3 \xc3\xa9"),
         std::string("I'LL  x\r\n\n (a)=1234 \xe2\x96\x81\xe2\x96\x81"), whole.substr(0, 500)}) {
     for (const size_t most : {size_t{0}, size_t{3}, std::size(ids)}) {
       const size_t count = std::min(tokenizer.encode(text, ids, most), most);
@@ -85,9 +86,18 @@ std::vector<FuzzBytes> seeds() {
   merged->byte_first = 2;
   merged->merges = {2 + 'h', 2 + 'e', 258, 2 + 'l', 2 + 'l', 259, 258, 259, 260, 260, 2 + 'o', 261};
   std::vector<FuzzBytes> files;
-  for (const char* kind : {"llama3_bpe", "qwen2_bpe"}) {
-    auto parted = tokenizer_of(kind, letters);
+  const auto put = [](fb::TokenizerT* to, uint32_t word) {
+    for (int shift = 0; shift < 32; shift += 8)
+      to->pieces.push_back(static_cast<uint8_t>(word >> shift));
+  };
+  for (const std::string kind : {"llama3_bpe", "qwen2_bpe"}) {
+    auto parted = tokenizer_of(kind.c_str(), letters);
     parted->merges = merged->merges;
+    // What composes one pair, and the classes of two accents.
+    if (kind == "qwen2_bpe")
+      for (const uint32_t word :
+           {1u, 1u, 2u, 0xE9u, 0x65u, 0x301u, 0u, 0xE6000301u, 0x301u, 0xDC000323u, 0x323u})
+        put(parted.get(), word);
     files.push_back(file_with(std::move(parted)));
   }
   auto unigram = tokenizer_of("unigram", letters);
@@ -98,12 +108,8 @@ std::vector<FuzzBytes> seeds() {
   trie[0] = 2 << 10;                       // children of the root at 2
   trie[2 ^ 'a'] = 1 << 10 | 1 << 8 | 'a';  // a leaf, one unit from here
   trie[2 ^ 'a' ^ 1] = 0x80000000u;         // its value: the first replacement
-  const auto put = [&](uint32_t word) {
-    for (int shift = 0; shift < 32; shift += 8)
-      unigram->pieces.push_back(static_cast<uint8_t>(word >> shift));
-  };
-  put(static_cast<uint32_t>(4 * trie.size()));
-  for (const uint32_t unit : trie) put(unit);
+  put(unigram.get(), static_cast<uint32_t>(4 * trie.size()));
+  for (const uint32_t unit : trie) put(unigram.get(), unit);
   unigram->pieces.push_back('b');
   unigram->pieces.push_back(0);
   for (auto* one : {&words, &scored, &merged, &unigram})
