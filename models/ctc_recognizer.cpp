@@ -148,10 +148,6 @@ bool CtcRecognizer::create(const heed_model* model, const heed_options& engine,
     *error = "between 1 and 64 texts are followed at once";
     return false;
   }
-  if (options.words && options.beams > 1) {
-    *error = "when words were said is known without a beam only";
-    return false;
-  }
   Diagnostic diagnostic;
   if (heed_session_create(model, &engine, nullptr, 0, &session_, &diagnostic) != HEED_OK) {
     *error = diagnostic.text();
@@ -262,6 +258,7 @@ void CtcRecognizer::read_segment(size_t first, size_t end, SpokenSegment* segmen
     const CtcBeam::Result best = beam.search(rows, frames, blank_);
     segment->tokens.assign(best.labels.begin(), best.labels.end());
     sum = best.log_probability;
+    if (options_.words) (void)ctc_align(rows, frames, labels, blank_, best.labels, begins.data());
   } else {
     segment->tokens.resize(frames);
     segment->tokens.resize(

@@ -1,6 +1,6 @@
 #pragma once
 // Connectionist temporal classification: from log probabilities of labels at each frame to the
-// labels that were said. Allocates nothing after create().
+// labels that were said. The searches allocate nothing after create().
 
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +15,12 @@ namespace heed {
 /// Returns how many; first_frames, when not null, gets the frame at which each begins.
 size_t ctc_greedy(const float* log_probabilities, size_t frames, size_t labels, int32_t blank,
                   int32_t* out, int32_t* first_frames = nullptr);
+
+/// The frame at which each of the labels `said` begins in their most probable alignment, to
+/// `first_frames`. Allocates a quarter of a byte for each frame and possible place in `said`. False
+/// where there are too few frames for them.
+bool ctc_align(const float* log_probabilities, size_t frames, size_t labels, int32_t blank,
+               std::span<const int32_t> said, int32_t* first_frames);
 
 /// Prefix beam search: the sequence whose alignments together are the most probable, among those
 /// that the `width` best prefixes of every frame lead to.

@@ -52,6 +52,23 @@ std::map<std::vector<int32_t>, double> all_sequences(const std::vector<float>& r
 
 }  // namespace
 
+TEST_CASE("CTC's most probable alignment of what a greedy reading said is that reading") {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    INFO(seed);
+    const std::vector<float> rows = log_rows(seed, 20, 4);
+    std::vector<int32_t> said(20), begins(20), aligned(20, -1);
+    said.resize(heed::ctc_greedy(rows.data(), 20, 4, 1, said.data(), begins.data()));
+    REQUIRE(heed::ctc_align(rows.data(), 20, 4, 1, said, aligned.data()));
+    for (size_t i = 0; i < said.size(); ++i) CHECK(aligned[i] == begins[i]);
+  }
+  // Two labels alike need a frame between them.
+  const std::vector<float> rows = log_rows(1, 3, 2);
+  std::vector<int32_t> begins(2, -1);
+  CHECK_FALSE(heed::ctc_align(rows.data(), 2, 2, 0, std::vector<int32_t>{1, 1}, begins.data()));
+  CHECK(heed::ctc_align(rows.data(), 3, 2, 0, std::vector<int32_t>{1, 1}, begins.data()));
+  CHECK((begins[0] == 0 && begins[1] == 2));
+}
+
 TEST_CASE("CTC's beam finds the sequence whose alignments together are the most probable") {
   heed::CtcBeam beam, narrow;
   beam.create(64, 3, 7, 7);
