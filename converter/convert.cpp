@@ -141,7 +141,42 @@ std::vector<OpCount> count_ops(const fb::EntryPointT& entry) {
   return counts;
 }
 
+/// Layers that stay float32, each with all places that run it with the same weights.
+class KeptLayers {
+ public:
+  void add(const graph::Graph& graph, const graph::Node& node, const std::string& why) {
+    const graph::Constant* weights = nullptr;
+    for (size_t i = 0; i < node.inputs.size() && weights == nullptr; ++i)
+      if (node.inputs[i] != graph::kNoValue) weights = graph.value(node.inputs[i]).constant.get();
+    for (Layer& layer : layers_)
+      if (weights != nullptr && layer.weights != nullptr && layer.why == why &&
+          layer.weights->f32 == weights->f32 && !weights->f32.empty()) {
+        ++layer.places;
+        return;
+      }
+    layers_.push_back({node.name, why, weights, 1});
+  }
+  std::vector<std::string> lines() const {
+    std::vector<std::string> made;
+    for (const Layer& layer : layers_)
+      made.push_back(layer.name + " (" + layer.why + places(layer.places) + ")");
+    return made;
+  }
+
+ private:
+  struct Layer {
+    std::string name, why;
+    const graph::Constant* weights;
+    int places;
+  };
+  static std::string places(int count) {
+    return count > 1 ? ", in " + std::to_string(count) + " places" : "";
+  }
+  std::vector<Layer> layers_;
+};
+
 void describe_parts(const std::vector<Part>& parts, const FileModel& file, ConvertReport* report) {
+  KeptLayers kept;
   for (size_t i = 0; i < parts.size(); ++i) {
     const Part& part = parts[i];
     EntryReport entry;
@@ -154,11 +189,10 @@ void describe_parts(const std::vector<Part>& parts, const FileModel& file, Conve
       if (part.general.count(node.node) != 0)
         report->general.push_back({entry.name, node.node, node.op, node.why});
     }
-    for (const auto& [id, precision] : part.precision) {
-      if (!precision.int8)
-        report->kept_float.push_back(part.fused.node(id).name + " (" + precision.why + ")");
-    }
+    for (const auto& [id, precision] : part.precision)
+      if (!precision.int8) kept.add(part.fused, part.fused.node(id), precision.why);
   }
+  report->kept_float = kept.lines();
 }
 
 // --- steps -------------------------------------------------------------------------------------

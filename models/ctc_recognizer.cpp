@@ -23,15 +23,15 @@ bool is_special(const std::string& label) {
 
 CtcRecognizer::~CtcRecognizer() { heed_session_destroy(session_); }
 
-/// The sound, or its features and a mask of those that are there.
+/// The sound or its features, and perhaps how much of them is there.
 bool CtcRecognizer::open_inputs(const char* entry, Length* length, heed_tensor* input) {
   heed_tensor tensor{};
-  size_t masked = 0;
+  size_t told = 0;
   for (int32_t i = 0; heed_model_input(model_, entry, i, &tensor) == HEED_OK; ++i) {
     if (heed_session_input(session_, entry, tensor.name, &tensor) != HEED_OK) return false;
-    if (tensor.type == HEED_I64 && length->mask == nullptr && audio_.kind == "log_mel") {
-      length->mask = static_cast<int64_t*>(tensor.data);
-      masked = tensor.bytes / sizeof(int64_t);
+    if (tensor.type == HEED_I64 && length->there == nullptr) {
+      length->there = static_cast<int64_t*>(tensor.data);
+      told = tensor.bytes / sizeof(int64_t);
     } else if (tensor.type == HEED_F32 && length->input == nullptr) {
       *input = tensor;
       length->input = static_cast<float*>(tensor.data);
@@ -39,9 +39,9 @@ bool CtcRecognizer::open_inputs(const char* entry, Length* length, heed_tensor* 
       return false;
     }
   }
-  return length->input != nullptr &&
-         (length->mask == nullptr ||
-          (input->rank == 3 && masked == static_cast<size_t>(input->dims[1])));
+  if (length->input == nullptr || length->there == nullptr) return length->input != nullptr;
+  if (audio_.kind == "pcm") return told == 1;
+  return input->rank == 3 && told == static_cast<size_t>(input->dims[1]);
 }
 
 /// A front end whose frames are the input's, a whole number of them for each row of scores.
@@ -176,12 +176,13 @@ void CtcRecognizer::fill(const float* samples, size_t count, const Level& level,
     length.frontend->compute(samples, count, length.input);
     const auto frames = static_cast<size_t>(length.frontend->frames());
     const auto there = static_cast<size_t>(length.frontend->frames_in(count));
-    if (length.mask != nullptr) std::fill_n(length.mask, frames, 0);
-    if (length.mask != nullptr) std::fill_n(length.mask, there, 1);
+    if (length.there != nullptr) std::fill_n(length.there, frames, 0);
+    if (length.there != nullptr) std::fill_n(length.there, there, 1);
     return;
   }
   for (size_t i = 0; i < count; ++i) length.input[i] = (samples[i] - level.shift) * level.factor;
   std::fill(length.input + count, length.input + length.samples, 0.0f);
+  if (length.there != nullptr) *length.there = static_cast<int64_t>(frames_of(count));
 }
 
 /// Log probabilities of all frames. Of a window in the middle of a sound the frames at its ends are

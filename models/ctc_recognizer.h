@@ -22,11 +22,11 @@ class CtcRecognizer : public SpeechToText {
   CtcRecognizer(const CtcRecognizer&) = delete;
   CtcRecognizer& operator=(const CtcRecognizer&) = delete;
 
-  /// The model takes the waveform [1,samples], or features [1,frames,bins] and perhaps a mask of
-  /// the frames that are there, and gives scores [1,rows,labels] in every entry point, a row for
-  /// every so many frames. Its labels say what each adds to the text: "" is the blank, " ", alone
-  /// or before a piece, parts words, "<..>" add nothing. options.beams: prefixes that are followed;
-  /// 1: greedy.
+  /// The model takes the waveform [1,samples] and perhaps how many rows of scores are sound, i64
+  /// [1]; or features [1,frames,bins] and perhaps a mask of the frames that are there. It gives
+  /// scores [1,rows,labels] in every entry point, a row for every so many frames. Its labels say
+  /// what each adds to the text: "" is the blank, " ", alone or before a piece, parts words, "<..>"
+  /// add nothing. options.beams: prefixes that are followed; 1: greedy.
   bool create(const heed_model* model, const heed_options& engine, const SpeechOptions& options,
               std::string* error) override;
   uint32_t sample_rate_hz() const override { return audio_.sample_rate_hz; }
@@ -42,7 +42,7 @@ class CtcRecognizer : public SpeechToText {
   struct Length {
     std::string entry;
     float* input;
-    int64_t* mask;  // ones where frames of features are; null: the model is not told
+    int64_t* there;  // rows that are sound, or ones where features are; null: the model is not told
     const float* output;
     size_t samples, frames;                   // frames: rows of scores
     std::unique_ptr<AudioFrontend> frontend;  // null: the model takes the waveform

@@ -15,6 +15,7 @@ constexpr Family kFamilies[] = {
     {"detr", build_detr},
     {"distilbert", build_bert},
     {"gpt2", build_gpt2},
+    {"hubert", build_wav2vec2},
     {"llama", build_llama},
     {"mistral", build_llama},
     {"mobilevit", build_mobilevit},

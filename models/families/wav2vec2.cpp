@@ -1,4 +1,4 @@
-// wav2vec 2.0 with a CTC head: a waveform to scores of characters, 50 times a second.
+// wav2vec 2.0 and HuBERT with a CTC head: a waveform to scores of characters, 50 times a second.
 //
 //   x = projection(norm(features)) (wave_model.h); x += gelu(conv(x)), a convolution in groups over
 //   2.5 s that tells positions; then a transformer, with norms after its sums or, "stable", before
@@ -18,13 +18,14 @@ struct PositionSizes {
 };
 
 /// weight[:, :, k] = g[k] v[:, :, k] / |v[:, :, k]|, as training left it; or the weight itself.
-ValueId position_weight(Net& net, const std::string& conv, const Shape& dims) {
+std::vector<float> position_weight(Net& net, const std::string& conv, const Shape& dims) {
   std::string length = conv + ".weight_g", direction = conv + ".weight_v";
   if (net.checkpoint().has(conv + ".parametrizations.weight.original0")) {
     length = conv + ".parametrizations.weight.original0";
     direction = conv + ".parametrizations.weight.original1";
   } else if (net.checkpoint().has(conv + ".weight")) {
-    return net.weight(conv + ".weight", dims);
+    net.weight(conv + ".weight", dims);
+    return net.checkpoint().tensor(conv + ".weight")->f32;
   }
   const auto taps = static_cast<size_t>(dims[2]);
   net.weight(length, {1, 1, dims[2]});
@@ -39,34 +40,51 @@ ValueId position_weight(Net& net, const std::string& conv, const Shape& dims) {
     values[i] =
         static_cast<float>(static_cast<double>(v->f32[i]) * static_cast<double>(g->f32[i % taps]) /
                            std::sqrt(squares[i % taps]));
-  return net.floats(conv + ".weight:normed", dims, std::move(values));
+  return values;
 }
 
-/// x + gelu(conv(x)) over neighbours: as many frames come out as go in.
+/// x + gelu(conv(x)) over neighbours: as many frames come out as go in. A convolution for each
+/// group: over windows of its channels it is a linear layer.
 ValueId add_positions(Net& net, ValueId x, const std::string& prefix, const WaveSizes& s,
                       const PositionSizes& p) {
   const std::string conv = prefix + "encoder.pos_conv_embed.conv";
-  const int64_t kernel = p.kernel;
-  const ValueId weight = position_weight(net, conv, {s.width, s.width / p.groups, kernel});
-  // The published padding is kernel / 2 on both sides; of an even kernel's frames the last is cut.
-  const ValueId near = net.op(
-      "Conv", {net.transpose(x, {0, 2, 1}), weight, net.weight(conv + ".bias", {s.width})},
-      {{"kernel_shape", std::vector<int64_t>{kernel}},
-       {"strides", std::vector<int64_t>{1}},
-       {"dilations", std::vector<int64_t>{1}},
-       {"pads", std::vector<int64_t>{kernel / 2, kernel % 2 == 0 ? kernel / 2 - 1 : kernel / 2}},
-       {"group", p.groups}},
-      conv);
-  return net.add(x, net.transpose(net.activation(near, s.conv_activation), {0, 2, 1}));
+  const int64_t kernel = p.kernel, width = s.width / p.groups;
+  const std::vector<float> weight = position_weight(net, conv, {s.width, width, kernel});
+  net.weight(conv + ".bias", {s.width});
+  const std::vector<float>& bias = net.checkpoint().tensor(conv + ".bias")->f32;
+  std::vector<ValueId> near;
+  for (int64_t g = 0; g < p.groups; ++g) {
+    const std::string name = conv + ".group" + std::to_string(g);
+    const auto part = [&](const std::vector<float>& values, int64_t of_each) {
+      const auto begin = values.begin() + g * width * of_each;
+      return std::vector<float>(begin, begin + width * of_each);
+    };
+    // The published padding is kernel / 2 on both sides; of an even kernel's frames the last is
+    // cut.
+    near.push_back(net.op(
+        "Conv",
+        {net.transpose(net.slice(x, 2, g * width, (g + 1) * width), {0, 2, 1}),
+         net.floats(name + ".weight", {width, width, kernel}, part(weight, width * kernel)),
+         net.floats(name + ".bias", {width}, part(bias, 1))},
+        {{"kernel_shape", std::vector<int64_t>{kernel}},
+         {"strides", std::vector<int64_t>{1}},
+         {"dilations", std::vector<int64_t>{1}},
+         {"pads", std::vector<int64_t>{kernel / 2, kernel % 2 == 0 ? kernel / 2 - 1 : kernel / 2}},
+         {"group", int64_t{1}}},
+        name));
+    near.back() = net.activation(net.transpose(near.back(), {0, 2, 1}), s.conv_activation);
+  }
+  return net.add(x, near.size() == 1 ? near[0] : net.concat(near, 2));
 }
 
-ValueId wave_layer(Net& net, ValueId x, const std::string& layer, const WaveSizes& s, bool stable) {
+ValueId wave_layer(Net& net, ValueId x, ValueId frames, const std::string& layer,
+                   const WaveSizes& s, bool stable) {
   const std::string self = layer + "attention.", feed = layer + "feed_forward.";
   const auto attend = [&](ValueId in) {
-    const ValueId heads = net.attention(net.linear(in, self + "q_proj", s.width),
-                                        net.linear(in, self + "k_proj", s.width),
-                                        net.linear(in, self + "v_proj", s.width),
-                                        {s.heads, s.width / s.heads}, layer + "attention");
+    const ValueId heads = net.attention(
+        net.linear(in, self + "q_proj", s.width), net.linear(in, self + "k_proj", s.width),
+        net.linear(in, self + "v_proj", s.width), {s.heads, s.width / s.heads}, layer + "attention",
+        kNoValue, frames);
     return net.linear(heads, self + "out_proj", s.width);
   };
   const auto think = [&](ValueId in) {
@@ -91,14 +109,15 @@ void build_wav2vec2(Recipe& recipe) {
   p.stable = recipe.config.flag_or("do_stable_layer_norm", false);
   if (s.width % p.groups != 0)
     recipe.config.refuse("num_conv_pos_embedding_groups", "does not divide hidden_size");
-  const std::string prefix =
-      recipe.checkpoint.prefix_of("feature_projection.projection.weight", {"wav2vec2.", ""});
-  add_wave_listeners(recipe, s, [&](Net& net, ValueId samples) {
-    ValueId x = project_features(net, samples, prefix, s);
+  const std::string prefix = recipe.checkpoint.prefix_of("feature_projection.projection.weight",
+                                                         {"wav2vec2.", "hubert.", ""});
+  add_wave_listeners(recipe, s, [&](Net& net, const Listened& sound) {
+    ValueId x = project_features(net, sound, prefix, s);
     x = add_positions(net, x, prefix, s, p);
     if (!p.stable) x = net.layer_norm(x, prefix + "encoder.layer_norm", s.epsilon);
     for (int64_t i = 0; i < s.layers; ++i)
-      x = wave_layer(net, x, prefix + "encoder.layers." + std::to_string(i) + ".", s, p.stable);
+      x = wave_layer(net, x, sound.frames, prefix + "encoder.layers." + std::to_string(i) + ".", s,
+                     p.stable);
     if (p.stable) x = net.layer_norm(x, prefix + "encoder.layer_norm", s.epsilon);
     return net.linear(x, "lm_head", s.vocabulary);
   });

@@ -35,27 +35,27 @@ ValueId rotary_angles(Net& net, int64_t rows, const std::vector<double>& frequen
 }
 
 ValueId turned_attention(Net& net, ValueId x, const std::string& self, const WaveSizes& s,
-                         const Positions& positions) {
+                         const Positions& positions, ValueId frames) {
   if (positions.relative)
     return relative_attention(
         net, x,
         {self + "linear_q", self + "linear_k", self + "linear_v", self + "linear_out",
          self + "linear_pos", self + "pos_bias_u", self + "pos_bias_v", s.heads},
-        self + "attention");
+        self + "attention", frames);
   const int64_t head_width = s.width / s.heads;
   ValueId turned = x;
   if (positions.rotary)
     turned = net.rope(x, rotary_angles(net, net.size(x, 1), positions.frequencies), kNoValue,
                       {s.heads, head_width}, self + "turned");
-  const ValueId attended = net.attention(net.linear(turned, self + "linear_q", s.width),
-                                         net.linear(turned, self + "linear_k", s.width),
-                                         net.linear(x, self + "linear_v", s.width),
-                                         {s.heads, head_width}, self + "attention");
+  const ValueId attended = net.attention(
+      net.linear(turned, self + "linear_q", s.width),
+      net.linear(turned, self + "linear_k", s.width), net.linear(x, self + "linear_v", s.width),
+      {s.heads, head_width}, self + "attention", kNoValue, frames);
   return net.linear(attended, self + "linear_out", s.width);
 }
 
 ValueId conformer_block(Net& net, ValueId x, const std::string& block, const WaveSizes& s,
-                        const Positions& positions, int64_t kernel) {
+                        const Positions& positions, int64_t kernel, ValueId frames) {
   const auto half_feed = [&](ValueId in, const std::string& feed) {
     const ValueId n = net.layer_norm(in, block + feed + "_layer_norm", kConformerEpsilon);
     const ValueId wide = net.linear(n, block + feed + ".intermediate_dense", s.inner, s.activation);
@@ -64,11 +64,13 @@ ValueId conformer_block(Net& net, ValueId x, const std::string& block, const Wav
   };
   x = half_feed(x, "ffn1");
   const ValueId n = net.layer_norm(x, block + "self_attn_layer_norm", kConformerEpsilon);
-  x = net.add(turned_attention(net, n, block + "self_attn.", s, positions), x);
+  x = net.add(turned_attention(net, n, block + "self_attn.", s, positions, frames), x);
   const std::string conv = block + "conv_module.";
+  const ValueId there = frames == kNoValue ? kNoValue : frames_there(net, frames, net.size(x, 1));
   x = net.add(conv_module(net, net.layer_norm(x, conv + "layer_norm", kConformerEpsilon),
                           {conv + "pointwise_conv1", conv + "depthwise_conv", conv + "batch_norm",
-                           conv + "pointwise_conv2", s.activation, kernel}),
+                           conv + "pointwise_conv2", s.activation, kernel},
+                          there),
               x);
   x = half_feed(x, "ffn2");
   return net.layer_norm(x, block + "final_layer_norm", kConformerEpsilon);
@@ -105,11 +107,11 @@ void build_wav2vec2_conformer(Recipe& recipe) {
   const std::string prefix = recipe.checkpoint.prefix_of("feature_projection.projection.weight",
                                                          {"wav2vec2_conformer.", ""});
   const Positions positions = read_positions(recipe, s, prefix);
-  add_wave_listeners(recipe, s, [&](Net& net, ValueId samples) {
-    ValueId x = project_features(net, samples, prefix, s);
+  add_wave_listeners(recipe, s, [&](Net& net, const Listened& sound) {
+    ValueId x = project_features(net, sound, prefix, s);
     for (int64_t i = 0; i < s.layers; ++i)
       x = conformer_block(net, x, prefix + "encoder.layers." + std::to_string(i) + ".", s,
-                          positions, kernel);
+                          positions, kernel, sound.frames);
     x = net.layer_norm(x, prefix + "encoder.layer_norm", s.epsilon);
     return net.linear(x, "lm_head", s.vocabulary);
   });

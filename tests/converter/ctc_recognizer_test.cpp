@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <cmath>
 
@@ -24,16 +25,20 @@ constexpr size_t kHop = 20, kLabels = 12, kSamples = 1200, kFrames = 59;
 
 /// In float32, as it is: the waveform is not normalised.
 struct TinyWave {
-  heed::test::FamilyGolden golden = heed::test::read_family_golden("wav2vec2");
+  heed::test::FamilyGolden golden;
   heed::test::TemporaryFolder folder;
   heed::Model model;
 
-  TinyWave() {
-    golden.files["preprocessor_config.json"] = R"({"do_normalize": false})";
+  explicit TinyWave(const std::string& name = "wav2vec2", bool masked = false,
+                    size_t samples = kSamples)
+      : golden(heed::test::read_family_golden(name)) {
+    golden.files["preprocessor_config.json"] =
+        std::string(R"({"do_normalize": false, "return_attention_mask": )") +
+        (masked ? "true}" : "false}");
     golden.write_folder(folder.file("checkpoint"));
     heed::ConvertOptions options;
     options.output = folder.file("wave.heed");
-    options.dims = {{"samples", kSamples}};
+    options.dims = {{"samples", static_cast<int64_t>(samples)}};
     options.keep_float = {"*"};
     options.random_samples = 0;
     heed::convert(folder.file("checkpoint"), options);
@@ -131,6 +136,27 @@ TEST_CASE("CTC segments and words come in the order of the sound, and a beam is 
   std::string error;
   CHECK(beam.recognize(samples.data(), 29, &none, &error));  // shorter than a frame
   CHECK(none.empty());
+}
+
+TEST_CASE("where a checkpoint masks its padding, a short sound is scored as if alone") {
+  const std::string name =
+      GENERATE("wav2vec2_stable", "wav2vec2_conformer_relative", "wav2vec2_conformer_rotary");
+  INFO(name);
+  const std::vector<float> samples = heed::test::formula("sound", 700);
+  TinyWave masked(name, true), plain(name);
+  CtcRecognizer with, without, alone;
+  said_of(masked, {}, samples, &with);
+  said_of(plain, {}, samples, &without);
+  TinyWave exact(name, false, samples.size());
+  said_of(exact, {}, samples, &alone);
+  REQUIRE(with.scores().size() == alone.scores().size());
+  float worst = 0, unmasked = 0;
+  for (size_t i = 0; i < alone.scores().size(); ++i) {
+    worst = std::max(worst, std::abs(with.scores()[i] - alone.scores()[i]));
+    unmasked = std::max(unmasked, std::abs(without.scores()[i] - alone.scores()[i]));
+  }
+  CHECK(worst < 2e-5f);
+  CHECK(unmasked > 1e-3f);
 }
 
 TEST_CASE("what a CTC model cannot do is said") {

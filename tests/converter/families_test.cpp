@@ -157,6 +157,27 @@ TEST_CASE("a wav2vec 2.0 Conformer's folder gives transformers' scores of charac
 TEST_CASE("a wav2vec 2.0 Conformer with rotary positions gives transformers' scores") {
   check_family("wav2vec2_conformer_rotary");
 }
+TEST_CASE("a wav2vec 2.0 folder for a sound of several pieces gives the scores of all of it") {
+  check_family("wav2vec2_long");
+}
+TEST_CASE("what runs in several pieces of a sound is one line of the report") {
+  const FamilyGolden golden = heed::test::read_family_golden("wav2vec2_long");
+  TemporaryFolder folder;
+  golden.write_folder(folder.path().string());
+  heed::ConvertOptions options;
+  options.dims = golden.dims;
+  options.dry_run = true;
+  const std::string first = "wav2vec2.feature_extractor.conv_layers.0.conv (";
+  int lines = 0;
+  for (const std::string& kept : heed::convert(folder.path().string(), options).kept_float)
+    if (kept.find("conv_layers.0.conv") != std::string::npos) {
+      CHECK(kept.rfind(first, 0) == 0);
+      CHECK(kept.find(", in 6 places)") != std::string::npos);
+      ++lines;
+    }
+  CHECK(lines == 1);
+}
+TEST_CASE("a HuBERT folder gives transformers' scores of characters") { check_family("hubert"); }
 
 TEST_CASE("a wav2vec 2.0 folder whose positions have their older names gives the same") {
   FamilyGolden golden = heed::test::read_family_golden("wav2vec2");

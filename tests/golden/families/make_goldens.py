@@ -495,14 +495,15 @@ def mobilevit():
               "do_center_crop": True, "do_flip_channel_order": True}})
 
 
-def wav2vec2(case="wav2vec2", **variant):
+def wav2vec2(case="wav2vec2", family="Wav2Vec2", samples=1200, **variant):
     letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefg"]
-    config = transformers.Wav2Vec2Config(
+    sizes = dict(conv_dim=[16, 16, 16], conv_kernel=[10, 3, 2], conv_stride=[5, 2, 2])
+    config = getattr(transformers, family + "Config")(
         vocab_size=12, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=64, conv_dim=[16, 16, 16], conv_kernel=[10, 3, 2], conv_stride=[5, 2, 2],
-        num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4, pad_token_id=0, **variant)
-    write(case, transformers.Wav2Vec2ForCTC(config), {"input_values": (1, 1200)},
-          {"logits": lambda r, g: r.logits}, {"samples": 1200},
+        intermediate_size=64, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4,
+        pad_token_id=0, **(sizes | variant))
+    write(case, getattr(transformers, family + "ForCTC")(config), {"input_values": (1, samples)},
+          {"logits": lambda r, g: r.logits}, {"samples": samples},
           {"vocab.json": {letter: i for i, letter in enumerate(letters)}})
 
 
@@ -558,10 +559,26 @@ def parakeet():
           generate=hear)
 
 
+def wav2vec2_long():
+    """So long that the first convolutions run in pieces."""
+    wav2vec2("wav2vec2_long", samples=50000, conv_dim=[16] * 7, conv_kernel=[10, 3, 3, 3, 3, 2, 2],
+             conv_stride=[5, 2, 2, 2, 2, 2, 2])
+
+
+def hubert():
+    wav2vec2("hubert", "Hubert", conv_bias=True)
+
+
 CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, llama3, qwen2, gpt2,
+<<<<<<< HEAD
          unigram, whisper, whisper_long, segformer,
          yolos, detr, detr_bottleneck, mobilevit, wav2vec2, wav2vec2_stable, wav2vec2_conformer,
          wav2vec2_conformer_rotary, parakeet]
+=======
+         unigram, whisper, segformer,
+         yolos, detr, detr_bottleneck, mobilevit, wav2vec2, wav2vec2_stable, wav2vec2_long,
+         hubert, wav2vec2_conformer, wav2vec2_conformer_rotary, parakeet]
+>>>>>>> 85e2000 (wav2vec 2.0 hears in pieces, in a tenth of the memory; HuBERT; padding that does not count; words scored)
 
 if __name__ == "__main__":
     wanted = set(sys.argv[1:])
