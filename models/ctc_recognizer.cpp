@@ -14,6 +14,7 @@ namespace {
 
 constexpr double kContextS = 1.0;  // what the model hears beside a frame, at least
 constexpr double kPauseS = 0.5;    // parts segments
+constexpr size_t kFeatureSamplesMax = size_t{1} << 28;  // whose features are kept
 
 bool is_special(const std::string& label) {
   return label.size() > 2 && label.front() == '<' && label.back() == '>';
@@ -44,22 +45,32 @@ bool CtcRecognizer::open_inputs(const char* entry, Length* length, heed_tensor* 
   return input->rank == 3 && told == static_cast<size_t>(input->dims[1]);
 }
 
-/// A front end whose frames are the input's, a whole number of them for each row of scores.
-bool CtcRecognizer::make_frontend(const heed_tensor& input, size_t rows, Length* length,
+/// The front end for a sound of so many samples.
+bool CtcRecognizer::make_frontend(size_t samples, AudioFrontend* frontend,
+                                  std::string* error) const {
+  if (samples > kFeatureSamplesMax) {
+    *error = "the sound is too long: cut it";
+    return false;
+  }
+  AudioFrontendConfig config = audio_;
+  config.clip_samples = static_cast<uint32_t>(samples);
+  IsaSet isa = detect_isa();
+  parse_isa(heed_session_isa(session_), &isa);
+  return frontend->create(config, isa, error);
+}
+
+/// The input is rows of the front end's features, a whole number of them for each row of scores.
+bool CtcRecognizer::open_features(const heed_tensor& input, size_t rows, Length* length,
                                   std::string* error) {
   if (input.rank != 3 || input.dims[1] < 1 || rows == 0) return false;
   const auto frames = static_cast<size_t>(input.dims[1]), step = frames / rows;
-  AudioFrontendConfig config = audio_;
-  config.clip_samples = static_cast<uint32_t>(frames) * audio_.hop_samples;
-  IsaSet isa = detect_isa();
-  parse_isa(heed_session_isa(session_), &isa);
-  length->frontend = std::make_unique<AudioFrontend>();
-  if (!length->frontend->create(config, isa, error)) return false;
+  length->samples = frames * audio_.hop_samples;
+  AudioFrontend frontend;
+  if (!make_frontend(length->samples, &frontend, error)) return false;
   if (hop_ == 0) hop_ = step * audio_.hop_samples;
-  length->samples = config.clip_samples;
-  return frames % rows == 0 && hop_ == step * audio_.hop_samples && !config.features_first &&
-         static_cast<size_t>(length->frontend->frames()) == frames &&
-         input.dims[2] == length->frontend->features();
+  bins_ = static_cast<size_t>(frontend.features());
+  return frames % rows == 0 && hop_ == step * audio_.hop_samples && !audio_.features_first &&
+         static_cast<size_t>(frontend.frames()) == frames && input.dims[2] == frontend.features();
 }
 
 bool CtcRecognizer::open_lengths(std::string* error) {
@@ -80,7 +91,7 @@ bool CtcRecognizer::open_lengths(std::string* error) {
       fits = length.samples >= audio_.window_samples &&
              static_cast<size_t>(output.dims[1]) == frames_of(length.samples);
     } else if (fits) {
-      fits = make_frontend(input, static_cast<size_t>(output.dims[1]), &length, error);
+      fits = open_features(input, static_cast<size_t>(output.dims[1]), &length, error);
     }
     if (!fits) {
       if (error->empty())
@@ -91,7 +102,7 @@ bool CtcRecognizer::open_lengths(std::string* error) {
     length.entry = entry.name;
     length.output = static_cast<const float*>(output.data);
     length.frames = static_cast<size_t>(output.dims[1]);
-    lengths_.push_back(std::move(length));
+    lengths_.push_back(length);
   }
   std::sort(lengths_.begin(), lengths_.end(),
             [](const Length& a, const Length& b) { return a.samples < b.samples; });
@@ -170,19 +181,43 @@ CtcRecognizer::Level CtcRecognizer::level_of(const float* samples, size_t count)
           static_cast<float>(1 / std::sqrt(squares / static_cast<double>(count) + 1e-7))};
 }
 
-void CtcRecognizer::fill(const float* samples, size_t count, const Level& level,
-                         Length& length) const {
-  if (length.frontend != nullptr) {
-    length.frontend->compute(samples, count, length.input);
-    const auto frames = static_cast<size_t>(length.frontend->frames());
-    const auto there = static_cast<size_t>(length.frontend->frames_in(count));
-    if (length.there != nullptr) std::fill_n(length.there, frames, 0);
-    if (length.there != nullptr) std::fill_n(length.there, there, 1);
+/// Features of the whole sound, so that none of them ends or is normalised where a window does; and
+/// of silence behind it, which the last window sees.
+bool CtcRecognizer::compute_features(const float* samples, size_t count, std::string* error) {
+  const Length* whole = shortest_for(count);
+  const size_t hop = audio_.hop_samples;
+  const size_t rows =
+      whole != nullptr ? whole->samples / hop : (count + lengths_.back().samples) / hop;
+  AudioFrontend frontend;
+  if (!make_frontend(rows * hop, &frontend, error)) return false;
+  features_.resize(static_cast<size_t>(frontend.frames()) * bins_);
+  frontend.compute(samples, count, features_.data());
+  features_.resize(rows * bins_, 0.0f);
+  return true;
+}
+
+const CtcRecognizer::Length* CtcRecognizer::shortest_for(size_t samples) const {
+  const auto found = std::find_if(lengths_.begin(), lengths_.end(),
+                                  [samples](const Length& l) { return l.samples >= samples; });
+  return found == lengths_.end() ? nullptr : &*found;
+}
+
+/// What an entry point hears from row `first` of the scores on; samples, count: from there to the
+/// sound's end.
+void CtcRecognizer::fill(size_t first, const float* samples, size_t count, const Level& level,
+                         const Length& length) const {
+  count = std::min(count, length.samples);
+  if (bins_ == 0) {
+    for (size_t i = 0; i < count; ++i) length.input[i] = (samples[i] - level.shift) * level.factor;
+    std::fill(length.input + count, length.input + length.samples, 0.0f);
+    if (length.there != nullptr) *length.there = static_cast<int64_t>(frames_of(count));
     return;
   }
-  for (size_t i = 0; i < count; ++i) length.input[i] = (samples[i] - level.shift) * level.factor;
-  std::fill(length.input + count, length.input + length.samples, 0.0f);
-  if (length.there != nullptr) *length.there = static_cast<int64_t>(frames_of(count));
+  const size_t hop = audio_.hop_samples, rows = length.samples / hop, there = count / hop;
+  const float* from = features_.data() + first * (hop_ / hop) * bins_;
+  std::copy(from, from + rows * bins_, length.input);
+  if (length.there != nullptr)
+    std::fill(std::fill_n(length.there, there, 1), length.there + rows, 0);
 }
 
 /// Log probabilities of all frames. Of a window in the middle of a sound the frames at its ends are
@@ -190,6 +225,7 @@ void CtcRecognizer::fill(const float* samples, size_t count, const Level& level,
 bool CtcRecognizer::score(const float* samples, size_t count, std::string* error) {
   const size_t labels = labels_.size(), frames = frames_of(count);
   scores_.clear();
+  if (bins_ != 0 && !compute_features(samples, count, error)) return false;
   const Level level = level_of(samples, count);
   const size_t context =
       std::min(static_cast<size_t>(kContextS * audio_.sample_rate_hz / static_cast<double>(hop_)),
@@ -197,11 +233,10 @@ bool CtcRecognizer::score(const float* samples, size_t count, std::string* error
   scores_.reserve(frames * labels);
   for (size_t done = 0; done < frames;) {
     const size_t first = done - std::min(done, context), left = count - first * hop_;
-    const auto found = std::find_if(lengths_.begin(), lengths_.end(),
-                                    [left](const Length& l) { return l.samples >= left; });
-    const bool last = found != lengths_.end();
-    Length& length = last ? *found : lengths_.back();
-    fill(samples + first * hop_, std::min(left, length.samples), level, length);
+    const Length* fits = shortest_for(left);
+    const bool last = fits != nullptr;
+    const Length& length = last ? *fits : lengths_.back();
+    fill(first, samples + first * hop_, left, level, length);
     Diagnostic diagnostic;
     if (heed_session_run(session_, length.entry.c_str(), &diagnostic) != HEED_OK) {
       *error = diagnostic.text();

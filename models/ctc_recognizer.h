@@ -5,7 +5,6 @@
 // around it; then connectionist temporal classification reads them, greedily or by a beam, from
 // pause to pause.
 
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -44,18 +43,21 @@ class CtcRecognizer : public SpeechToText {
     float* input;
     int64_t* there;  // rows that are sound, or ones where features are; null: the model is not told
     const float* output;
-    size_t samples, frames;                   // frames: rows of scores
-    std::unique_ptr<AudioFrontend> frontend;  // null: the model takes the waveform
+    size_t samples, frames;  // frames: rows of scores
   };
   bool open_lengths(std::string* error);
   bool open_inputs(const char* entry, Length* length, heed_tensor* input);
-  bool make_frontend(const heed_tensor& input, size_t rows, Length* length, std::string* error);
+  bool make_frontend(size_t samples, AudioFrontend* frontend, std::string* error) const;
+  bool open_features(const heed_tensor& input, size_t rows, Length* length, std::string* error);
   size_t frames_of(size_t samples) const;
+  const Length* shortest_for(size_t samples) const;
+  bool compute_features(const float* samples, size_t count, std::string* error);
   struct Level {
     float shift, factor;
   };
   Level level_of(const float* samples, size_t count) const;
-  void fill(const float* samples, size_t count, const Level& level, Length& length) const;
+  void fill(size_t first, const float* samples, size_t count, const Level& level,
+            const Length& length) const;
   bool read_labels(std::string* error);
   bool score(const float* samples, size_t count, std::string* error);
   bool is_quiet(size_t frame) const;
@@ -69,9 +71,11 @@ class CtcRecognizer : public SpeechToText {
   AudioFrontendConfig audio_;
   std::vector<Length> lengths_;  // shortest first
   std::vector<std::string> labels_;
+  std::vector<float> features_;  // of the whole sound, where the model takes them
   std::vector<float> scores_;
   std::string language_;
-  size_t hop_ = 0;  // samples from one row of scores to the next
+  size_t hop_ = 0;   // samples from one row of scores to the next
+  size_t bins_ = 0;  // of a row of features; 0: the model takes the waveform
   int32_t blank_ = 0;
 };
 
