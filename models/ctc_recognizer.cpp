@@ -45,9 +45,10 @@ bool CtcRecognizer::open_inputs(const char* entry, Length* length, heed_tensor* 
   return input->rank == 3 && told == static_cast<size_t>(input->dims[1]);
 }
 
-/// The front end for a sound of so many samples.
-bool CtcRecognizer::make_frontend(size_t samples, AudioFrontend* frontend,
-                                  std::string* error) const {
+/// Makes the front end fit a sound of so many samples: most sounds are as long as an entry point.
+bool CtcRecognizer::fit_frontend(size_t samples, std::string* error) {
+  if (samples == frontend_samples_) return true;
+  frontend_samples_ = 0;
   if (samples > kFeatureSamplesMax) {
     *error = "the sound is too long: cut it";
     return false;
@@ -56,7 +57,9 @@ bool CtcRecognizer::make_frontend(size_t samples, AudioFrontend* frontend,
   config.clip_samples = static_cast<uint32_t>(samples);
   IsaSet isa = detect_isa();
   parse_isa(heed_session_isa(session_), &isa);
-  return frontend->create(config, isa, error);
+  if (!frontend_.create(config, isa, error)) return false;
+  frontend_samples_ = samples;
+  return true;
 }
 
 /// The input is rows of the front end's features, a whole number of them for each row of scores.
@@ -65,12 +68,11 @@ bool CtcRecognizer::open_features(const heed_tensor& input, size_t rows, Length*
   if (input.rank != 3 || input.dims[1] < 1 || rows == 0) return false;
   const auto frames = static_cast<size_t>(input.dims[1]), step = frames / rows;
   length->samples = frames * audio_.hop_samples;
-  AudioFrontend frontend;
-  if (!make_frontend(length->samples, &frontend, error)) return false;
+  if (!fit_frontend(length->samples, error)) return false;
   if (hop_ == 0) hop_ = step * audio_.hop_samples;
-  bins_ = static_cast<size_t>(frontend.features());
+  bins_ = static_cast<size_t>(frontend_.features());
   return frames % rows == 0 && hop_ == step * audio_.hop_samples && !audio_.features_first &&
-         static_cast<size_t>(frontend.frames()) == frames && input.dims[2] == frontend.features();
+         static_cast<size_t>(frontend_.frames()) == frames && input.dims[2] == frontend_.features();
 }
 
 bool CtcRecognizer::open_lengths(std::string* error) {
@@ -188,10 +190,9 @@ bool CtcRecognizer::compute_features(const float* samples, size_t count, std::st
   const size_t hop = audio_.hop_samples;
   const size_t rows =
       whole != nullptr ? whole->samples / hop : (count + lengths_.back().samples) / hop;
-  AudioFrontend frontend;
-  if (!make_frontend(rows * hop, &frontend, error)) return false;
-  features_.resize(static_cast<size_t>(frontend.frames()) * bins_);
-  frontend.compute(samples, count, features_.data());
+  if (!fit_frontend(rows * hop, error)) return false;
+  features_.resize(static_cast<size_t>(frontend_.frames()) * bins_);
+  frontend_.compute(samples, count, features_.data());
   features_.resize(rows * bins_, 0.0f);
   return true;
 }

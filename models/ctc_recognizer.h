@@ -47,7 +47,7 @@ class CtcRecognizer : public SpeechToText {
   };
   bool open_lengths(std::string* error);
   bool open_inputs(const char* entry, Length* length, heed_tensor* input);
-  bool make_frontend(size_t samples, AudioFrontend* frontend, std::string* error) const;
+  bool fit_frontend(size_t samples, std::string* error);
   bool open_features(const heed_tensor& input, size_t rows, Length* length, std::string* error);
   size_t frames_of(size_t samples) const;
   const Length* shortest_for(size_t samples) const;
@@ -71,7 +71,9 @@ class CtcRecognizer : public SpeechToText {
   AudioFrontendConfig audio_;
   std::vector<Length> lengths_;  // shortest first
   std::vector<std::string> labels_;
-  std::vector<float> features_;  // of the whole sound, where the model takes them
+  AudioFrontend frontend_;  // where the model takes features, of the whole sound
+  std::vector<float> features_;
+  size_t frontend_samples_ = 0;  // that it was made for
   std::vector<float> scores_;
   std::string language_;
   size_t hop_ = 0;   // samples from one row of scores to the next

@@ -1,4 +1,4 @@
-# score_words.py on six words of which one is substituted, one left out and one added.
+# score_words.py on eight words of which one is substituted, one left out and one added.
 file(WRITE ${FOLDER}/said.txt "a-1 DON'T MIX THE BLUE ONES\n")
 file(WRITE ${FOLDER}/more.jsonl "{\"input\": \"x/b.flac\", \"text\": \"Caf\\u00e9, (laughs) um one\"}\n")
 file(WRITE ${FOLDER}/heard.jsonl

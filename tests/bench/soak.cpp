@@ -177,9 +177,8 @@ int main(int count, char** arguments) {
   }
   std::printf(
       "%lld runs in %lld sessions: median %.1f us, p99 %.1f, p99.9 %.1f (%.2f of the median), most "
-      "%.1f; %lld allocations; resident %lld kB, then %lld, at most %lld; %lld open files; the "
-      "same "
-      "bits\n",
+      "%.1f; %lld allocations; resident %lld kB, then %lld, at most %lld; %lld open files; "
+      "the same bits\n",
       static_cast<long long>(latencies.total()), static_cast<long long>(sessions),
       latencies.quantile_us(0.5), latencies.quantile_us(0.99), latencies.quantile_us(0.999),
       latencies.quantile_us(0.999) / latencies.quantile_us(0.5), latencies.most_us(),
