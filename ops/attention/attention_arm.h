@@ -34,6 +34,7 @@ struct Arm {
   static constexpr bool kBeside = false;
 
   static HEED_INLINE F set(float x) { return vdupq_n_f32(x); }
+  static HEED_INLINE F to_float(I x) { return vcvtq_f32_s32(x); }
   static HEED_INLINE I zero() { return vdupq_n_s32(0); }
   static HEED_INLINE F load(const float* x) { return vld1q_f32(x); }
   static HEED_INLINE I load(const int32_t* x) { return vld1q_s32(x); }
@@ -119,6 +120,9 @@ struct Arm {
   }
   static HEED_INLINE void row_sums(const int32_t* rows, int32_t count, int32_t* out) {
     row_sums_one_by_one<Arm>(rows, count, out);
+  }
+  static HEED_INLINE void max_steps_of_rows(const int16_t* rows, int32_t count, int32_t* out) {
+    max_steps_one_by_one<Arm>(rows, count, out);
   }
   static HEED_INLINE void transpose(const int32_t* rows, int32_t* out, int32_t groups) {
     transpose_by_four<Arm>(rows, out, groups);

@@ -35,6 +35,7 @@ struct Avx512 {
   }
 
   static HEED_INLINE F set(float x) { return _mm512_set1_ps(x); }
+  static HEED_INLINE F to_float(I x) { return _mm512_cvtepi32_ps(x); }
   static HEED_INLINE I zero() { return _mm512_setzero_si512(); }
   static HEED_INLINE F load(const float* x) { return _mm512_loadu_ps(x); }
   static HEED_INLINE I load(const int32_t* x) { return _mm512_loadu_si512(x); }
@@ -60,7 +61,6 @@ struct Avx512 {
     return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(~3)));
   }
   static HEED_INLINE float max_lanes(F a) { return _mm512_reduce_max_ps(a); }
-  static HEED_INLINE int32_t sum_lanes(I a) { return _mm512_reduce_add_epi32(a); }
 
   // Bytes.
   static HEED_INLINE I quantise(F x, F inverse) {
@@ -99,38 +99,39 @@ struct Avx512 {
   static HEED_INLINE F fold_quarters(F a, F b, Fold fold) {
     return fold(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
   }
-  /// out[n] = the largest lane of the n-th of N rows: 16, or 5 to 8.
+  /// out[n] = the largest lane of the n-th of N rows: 9 to 16 of them.
   template <int32_t N>
   static HEED_INLINE void max_of_rows(float* out, const float* rows) {
-    F fours[4];
+    F fours[divide_up(N, 4)];
     repeat<divide_up(N, 4)>([&](auto i) HEED_LAMBDA_INLINE {
       const auto at = [&](int32_t n)
                           HEED_LAMBDA_INLINE { return load(rows + smaller(n, N - 1) * 16); };
       fours[i] = fold_four(at(4 * i), at(4 * i + 1), at(4 * i + 2), at(4 * i + 3), max);
     });
-    if constexpr (N <= 8) {
-      const F both = fold_quarters(fours[0], fours[1], max);
-      store(out, fold_quarters(both, both, max));
-    } else {
-      store(out, fold_quarters(fold_quarters(fours[0], fours[1], max),
-                               fold_quarters(fours[2], fours[3], max), max));
-    }
+    store(out, fold_quarters(fold_quarters(fours[0], fours[1], max),
+                             fold_quarters(fours[2], fours[divide_up(N, 4) - 1], max), max));
   }
-  /// The rows of a block at once: out[0 .. 7], of which the first six mean something.
+  /// The rows of a block at once: sixteen lanes, of which the first six mean something.
   template <class Fold>
-  static HEED_INLINE __m256i fold_block(const float* rows, Fold fold) {
+  static HEED_INLINE I fold_block(const float* rows, Fold fold) {
     const F low = fold_four(load(rows), load(rows + 16), load(rows + 32), load(rows + 48), fold);
     const F high =
         fold_four(load(rows + 64), load(rows + 80), load(rows + 80), load(rows + 80), fold);
     const F both = fold_quarters(low, high, fold);
-    return _mm512_castsi512_si256(_mm512_castps_si512(fold_quarters(both, both, fold)));
+    return _mm512_castps_si512(fold_quarters(both, both, fold));
   }
   static HEED_INLINE void row_sums(const int32_t* rows, int32_t, int32_t* out) {
     const auto plus = [](F a, F b) HEED_LAMBDA_INLINE {
       return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
     };
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
-                        fold_block(reinterpret_cast<const float*>(rows), plus));
+    store(out, fold_block(reinterpret_cast<const float*>(rows), plus));
+  }
+  static HEED_INLINE void max_steps_of_rows(const int16_t* rows, int32_t, int32_t* out) {
+    const auto most = [](F a, F b) HEED_LAMBDA_INLINE {
+      return _mm512_castsi512_ps(_mm512_max_epi16(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+    };
+    const I pairs = fold_block(reinterpret_cast<const float*>(rows), most);
+    store(out, _mm512_srai_epi32(_mm512_max_epi16(pairs, _mm512_rol_epi32(pairs, 16)), 16));
   }
 
   /// 16 rows of 16 lanes become 16 rows of 16 keys, of which `groups` are wanted.
@@ -208,15 +209,6 @@ struct Avx512 {
   static HEED_INLINE void store(int16_t* x, T value) { _mm512_storeu_si512(x, value); }
   static HEED_INLINE T lowest_steps() { return _mm512_set1_epi16(INT16_MIN); }
   static HEED_INLINE T larger_steps(T a, T b) { return _mm512_max_epi16(a, b); }
-  static HEED_INLINE int32_t max_steps(T a) {
-    const __m256i half =
-        _mm256_max_epi16(_mm512_castsi512_si256(a), _mm512_extracti64x4_epi64(a, 1));
-    const __m128i quarter =
-        _mm_max_epi16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-    // Flipped, the largest signed number is the smallest unsigned one.
-    const __m128i flipped = _mm_xor_si128(quarter, _mm_set1_epi16(INT16_MAX));
-    return static_cast<int16_t>(_mm_cvtsi128_si32(_mm_minpos_epu16(flipped)) ^ INT16_MAX);
-  }
   static HEED_INLINE T keep_between(T t, T key, int32_t begin, int32_t end) {
     const T first = _mm512_set1_epi16(static_cast<int16_t>(larger(begin, 0)));
     const T last = _mm512_set1_epi16(static_cast<int16_t>(smaller(end, kTile)));

@@ -12,9 +12,10 @@
 namespace heed {
 namespace {
 
-constexpr int32_t kTile = 64;    // keys of a tile
-constexpr int32_t kBlock = 16;   // keys (or value channels) that lie side by side
-constexpr int32_t kRowsMax = 6;  // query rows that any variant takes at a time
+constexpr int32_t kTile = 64;       // keys of a tile
+constexpr int32_t kBlock = 16;      // keys (or value channels) that lie side by side
+constexpr int32_t kRowsMax = 6;     // query rows that any variant takes at a time
+constexpr int32_t kBandBlocks = 2;  // times as many are quantised together
 
 constexpr int32_t divide_up(int32_t a, int32_t b) { return (a + b - 1) / b; }
 constexpr int32_t round_up(int32_t a, int32_t b) { return divide_up(a, b) * b; }
@@ -57,8 +58,8 @@ struct ValuesLayout {
   }
 };
 
-/// Scratch: kRowsMax quantised query rows; kRowsMax rows of steps, int16, in whole tiles; one row
-/// of steps as int32. The probabilities of a tile replace its steps, in at most their bytes, so
+/// Scratch: two blocks of quantised query rows; as many rows of steps, int16, in whole tiles; one
+/// row of steps as int32. The probabilities of a tile replace its steps, in at most their bytes, so
 /// that none is overwritten before it was read. Rows are an odd number of cache lines apart; a
 /// vector may be stored from the end of the last on.
 struct ScratchLayout {
@@ -66,7 +67,7 @@ struct ScratchLayout {
 
   constexpr ScratchLayout(int32_t keys, int32_t width)
       : query_step(align64(static_cast<size_t>(divide_up(width, 4)) * 8) + 128),
-        steps_at(query_step * kRowsMax),
+        steps_at(query_step * kBandBlocks * kRowsMax),
         steps_step(align64(static_cast<size_t>(round_up(keys, kTile)) * 2) | 64),
         wide_at(steps_at + steps_step * 2 * kRowsMax),
         bytes(wide_at + static_cast<size_t>(round_up(keys, kTile)) * 4) {}
@@ -86,11 +87,9 @@ constexpr int32_t kStepsNone = INT32_MIN;  // of a key that a row does not see
 /// least 1024 steps below it, where every probability is zero.
 constexpr int32_t kNarrowMin = INT16_MIN + 1024, kNarrowMax = INT16_MAX - 1;
 
-/// Steps per unit of q8 k8 * k_scale, so that no logit of the row exceeds kStepsBound.
-inline float step_factor(float q_scale, float scale, float k_scale_max, int32_t width) {
-  const float c = q_scale * scale * kStepsPerUnit;
-  const float bound = kStepsBound / (k_scale_max * static_cast<float>(127 * 127 * width));
-  return c < bound ? c : bound;
+/// The most steps per unit of q8 k8 * k_scale for which no logit of the row exceeds kStepsBound.
+inline float step_factor_bound(float k_scale_max, int32_t width) {
+  return kStepsBound / (k_scale_max * static_cast<float>(127 * 127 * width));
 }
 
 /// 32640 * 2^(-f/64) to within 3, as shifts and products of at most 16 bits:

@@ -336,7 +336,8 @@ void pack_values(const AttentionRows& values, void* packed) {
   for (; d < width; d += V::kLanes) pack_value_channels<V, 1, false>(values, d, packed);
 }
 
-// V::max_of_rows and row_sums for machines that have nothing better than one at a time.
+// V::max_of_rows, row_sums and max_steps_of_rows for machines that have nothing better than one at
+// a time.
 template <class V, int32_t N>
 HEED_INLINE void max_one_by_one(float* out, const float* rows) {
   for (int32_t n = 0; n < N; ++n) out[n] = V::max_lanes(V::load(rows + n * V::kLanes));
@@ -344,6 +345,11 @@ HEED_INLINE void max_one_by_one(float* out, const float* rows) {
 template <class V>
 HEED_INLINE void row_sums_one_by_one(const int32_t* rows, int32_t count, int32_t* out) {
   for (int32_t r = 0; r < count; ++r) out[r] = V::sum_lanes(V::load(rows + r * V::kLanes));
+}
+
+template <class V>
+HEED_INLINE void max_steps_one_by_one(const int16_t* rows, int32_t count, int32_t* out) {
+  for (int32_t r = 0; r < count; ++r) out[r] = V::max_steps(V::load(rows + r * 2 * V::kLanes));
 }
 
 /// V::transpose from V::transpose4: 16 rows of V::kLanes lanes become rows of 16 keys, of which

@@ -35,6 +35,7 @@ const T* at(const void* base, size_t offset) {
 }
 
 float larger(float a, float b) { return a > b ? a : b; }
+float smaller(float a, float b) { return a < b ? a : b; }
 
 struct Quantiser {
   float inverse, scale;
@@ -183,7 +184,8 @@ void run(const AttentionArgs& args, void* scratch) {
     const float* const mask = args.mask == nullptr ? nullptr : args.mask + r * args.mask_step;
     const float k_scale_max =
         *at<float>(args.packed_keys, KeysLayout(args.keys, args.head_width).scale_max_at);
-    const float factor = step_factor(quantiser.scale, args.scale, k_scale_max, args.head_width);
+    const float factor = smaller(quantiser.scale * args.scale * kStepsPerUnit,
+                                 step_factor_bound(k_scale_max, args.head_width));
     const uint32_t sum = softmax_row(args, {q8, factor, begin, end, mask}, p);
     const float inverse = sum == 0 ? 0.0f : 1.0f / static_cast<float>(sum);
     for (int32_t d = 0; d < args.value_width; d += kBlock) {

@@ -285,21 +285,26 @@ void narrow_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& keys, int32_t 
 
 // --- a block of query rows -------------------------------------------------------------------
 
+/// Rows that are quantised together.
+template <class V>
+constexpr int32_t kBand = kBandBlocks* V::kRows;
+
+constexpr int32_t kRowSpace = 16;  // room for one number of each row, and a vector's store of them
+
 /// What a block of rows sees and where its scratch lies.
 struct Block {
   int32_t first, rows;           // of the call
+  const uint8_t* q8;             // quantised
+  const float* factor;           // of each row: steps per unit of a product times its key's scale
   int32_t begin, end;            // keys that any of its rows may see; begin is a multiple of kTile
   int32_t open_begin, open_end;  // keys that all of them see, and copies of the last
   int16_t* steps;                // of key 0; a tile's probabilities lie at its front
   ptrdiff_t steps_step;          // int16s
-  float factor[kRowsMax];
-  int32_t most[kRowsMax];  // the largest step of each row
+  int32_t most[kRowSpace];       // the largest step of each row
 
   /// No score of the tile must be kept out of a maximum.
   bool is_open(int32_t tile) const { return tile >= open_begin && tile + kTile <= open_end; }
 };
-
-constexpr int32_t kRowSpace = 8;  // room for one number of each row, and a vector's store of them
 
 struct Range {
   int32_t begin, end;
@@ -309,41 +314,38 @@ HEED_INLINE Range visible_keys(const AttentionArgs& args, int32_t row) {
   return {args.window > 0 ? larger(end - args.window, 0) : 0, smaller(end, args.keys)};
 }
 
-/// Quantises the block's rows, and asks for the next one's: rows lie far apart.
+/// Quantises a band of rows, from `first` of the call on.
 template <class V>
-void quantise_queries(const AttentionArgs& args, uint8_t* q8, ptrdiff_t q_step, Block& block) {
-  const float* const q = args.q + block.first * args.q_step;
+void quantise_queries(const AttentionArgs& args, int32_t first, int32_t rows, uint8_t* q8,
+                      ptrdiff_t q_step, float* factor) {
+  const float* const q = args.q + first * args.q_step;
   const float k_scale_max =
       *at_byte<const float>(args.packed_keys, KeysLayout(args.keys, args.head_width).scale_max_at);
-  alignas(64) float row_most[kRowsMax * V::kLanes];
-  alignas(64) float amax[kBlock], inverse[kBlock], scale[kBlock];
-  for (int32_t r = 0; r < V::kRows; ++r) {
-    const float* const x = q + smaller(r, block.rows - 1) * args.q_step;
+  const auto bound = V::set(step_factor_bound(k_scale_max, args.head_width));
+  alignas(64) float row_most[kBand<V> * V::kLanes];
+  alignas(64) float amax[kRowSpace] = {}, inverse[kRowSpace];
+  for (int32_t r = 0; r < kBand<V>; ++r) {
+    const float* const x = q + smaller(r, rows - 1) * args.q_step;
     auto most = V::set(0.0f);
     for (int32_t d = 0; d < args.head_width; d += Four<V>::kCount) {
       most = Four<V>::load(x + d, args.head_width - d).abs_max(most);
     }
     V::store(row_most + r * V::kLanes, most);
   }
-  V::template max_of_rows<V::kRows>(amax, row_most);
-  for (int32_t r = 0; r < block.rows; r += V::kLanes) {
-    typename V::F factor, unit;
-    quantiser<V>(V::load(amax + r), factor, unit);
-    V::store(inverse + r, factor);
-    V::store(scale + r, unit);
+  V::template max_of_rows<kBand<V>>(amax, row_most);
+  for (int32_t r = 0; r < rows; r += V::kLanes) {
+    typename V::F times, unit;
+    quantiser<V>(V::load(amax + r), times, unit);
+    V::store(inverse + r, times);
+    const auto steps = V::mul(V::mul(unit, V::set(args.scale)), V::set(kStepsPerUnit));
+    V::store(factor + r, V::min(steps, bound));
   }
-  for (int32_t r = 0; r < block.rows; ++r) {
-    block.factor[r] = step_factor(scale[r], args.scale, k_scale_max, args.head_width);
-    uint8_t* const out = q8 + r * q_step;
+  for (int32_t r = 0; r < rows; ++r) {
+    const float* const x = q + r * args.q_step;
+    const auto times = V::set(inverse[r]);
     for (int32_t d = 0; d < args.head_width; d += Four<V>::kCount) {
-      const float* const x = q + r * args.q_step + d;
-      if (block.first + r + V::kRows < args.rows) {
-        for (int32_t i = 0; i < smaller(Four<V>::kCount, args.head_width - d); i += 16) {
-          __builtin_prefetch(x + V::kRows * args.q_step + i);
-        }
-      }
-      const auto row = Four<V>::load(x, args.head_width - d);
-      V::store_query(out + d / 4 * V::kOperandBytes, row.quantised(V::set(inverse[r])));
+      V::store_query(q8 + r * q_step + d / 4 * V::kOperandBytes,
+                     Four<V>::load(x + d, args.head_width - d).quantised(times));
     }
   }
 }
@@ -364,8 +366,8 @@ HEED_INLINE TileMask mask_of(const AttentionArgs& args, int32_t row, int32_t row
 /// The steps of all keys in sight of the block, and the rows' maxima over its open tiles, a vector
 /// each. R may exceed its rows: what those give is not used.
 template <class V, int32_t R>
-void score_keys(const AttentionArgs& args, const uint8_t* q8, ptrdiff_t q_step, const Block& block,
-                int16_t* most, SoftmaxJob<V>& job) {
+__attribute__((noinline)) void score_keys(const AttentionArgs& args, ptrdiff_t q_step,
+                                          const Block& block, int16_t* most, SoftmaxJob<V>& job) {
   for (int32_t r = 0; r < R; ++r) V::store(most + r * 2 * V::kLanes, V::lowest_steps());
   constexpr int32_t kVectors = kBlock / V::kLanes;  // of one block
   const Keys keys = keys_of(args);
@@ -374,9 +376,9 @@ void score_keys(const AttentionArgs& args, const uint8_t* q8, ptrdiff_t q_step, 
   alignas(64) int16_t aside[kRowsMax * 2 * V::kLanes] = {};
   const auto score = [&](auto count) HEED_LAMBDA_INLINE {
     narrow_tile<V, R, count * kVectors>(
-        q8, q_step, keys, at, block.factor, mask_of(args, block.first, block.rows, at * kBlock),
-        block.steps + at * kBlock, block.steps_step,
-        block.is_open(at * kBlock / kTile * kTile) ? most : aside, job);
+        block.q8, q_step, keys, at, block.factor,
+        mask_of(args, block.first, block.rows, at * kBlock), block.steps + at * kBlock,
+        block.steps_step, block.is_open(at * kBlock / kTile * kTile) ? most : aside, job);
     at += count;
   };
   if constexpr (V::kBlocks >= 4) {
@@ -386,13 +388,17 @@ void score_keys(const AttentionArgs& args, const uint8_t* q8, ptrdiff_t q_step, 
   while (at < last) score(Index<1>{});
 }
 
-/// Keys outside of what the row sees get the lowest steps there are.
+/// Keys of a tile outside of what `rows` rows see get the lowest steps there are.
 template <class V>
-HEED_INLINE void hide_keys(int16_t* tile, int32_t begin, int32_t end) {
+HEED_INLINE void hide_keys(int16_t* tile, ptrdiff_t step, int32_t rows, int32_t begin,
+                           int32_t end) {
   repeat<kTile / (2 * V::kLanes)>([&](auto i) HEED_LAMBDA_INLINE {
     constexpr int32_t at = i * 2 * V::kLanes;
-    V::store(tile + at,
-             V::keep_between(V::load(tile + at), V::load(V::kKeyAt.key + at), begin, end));
+    const auto key = V::load(V::kKeyAt.key + at);
+    for (int32_t r = 0; r < rows; ++r) {
+      int16_t* const steps = tile + r * step + at;
+      V::store(steps, V::keep_between(V::load(steps), key, begin, end));
+    }
   });
 }
 
@@ -435,35 +441,41 @@ void score_wide(const AttentionArgs& args, const Block& block, int32_t r, int32_
   }
 }
 
-/// Hides what a row does not see. Returns its largest step: of open tiles it is in `most`.
+/// Hides what `rows` rows do not see, all of them the same, and brings their maxima at `most`,
+/// which are those of open tiles, up to date.
 template <class V>
-int32_t hide_and_find(const Block& block, int16_t* steps, const int16_t* most, Range seen) {
-  auto largest = V::load(most);
+void hide_unseen(const Block& block, int16_t* steps, int32_t rows, int16_t* most, Range seen) {
   // Between `first` and `last` all tiles are open and in sight.
   const int32_t first = round_up(larger(seen.begin, block.open_begin), kTile);
   const int32_t last = smaller(seen.end, block.open_end) / kTile * kTile;
   for (int32_t tile = block.begin; tile < block.end; tile += kTile) {
     if (tile == first && first < last) tile = last;
     if (tile >= block.end) break;
-    hide_keys<V>(steps + tile, seen.begin - tile, seen.end - tile);
+    hide_keys<V>(steps + tile, block.steps_step, rows, seen.begin - tile, seen.end - tile);
     if (block.is_open(tile)) continue;
-    repeat<kTile / (2 * V::kLanes)>([&](auto i) HEED_LAMBDA_INLINE {
-      largest = V::larger_steps(largest, V::load(steps + tile + i * 2 * V::kLanes));
-    });
+    for (int32_t r = 0; r < rows; ++r) {
+      auto largest = V::load(most + r * 2 * V::kLanes);
+      repeat<kTile / (2 * V::kLanes)>([&](auto i) HEED_LAMBDA_INLINE {
+        largest = V::larger_steps(largest,
+                                  V::load(steps + r * block.steps_step + tile + i * 2 * V::kLanes));
+      });
+      V::store(most + r * 2 * V::kLanes, largest);
+    }
   }
-  return V::max_steps(largest);
 }
 
 template <class V>
-void find_most(const AttentionArgs& args, Block& block, const int16_t* most, int32_t* wide,
-               const uint8_t* q8, ptrdiff_t q_step) {
-  for (int32_t r = 0; r < block.rows; ++r) {
-    block.most[r] = hide_and_find<V>(block, block.steps + r * block.steps_step,
-                                     most + r * 2 * V::kLanes, visible_keys(args, block.first + r));
+void find_most(const AttentionArgs& args, Block& block, int16_t* most, int32_t* wide,
+               ptrdiff_t q_step) {
+  const int32_t alike = args.causal ? 1 : block.rows;
+  for (int32_t r = 0; r < block.rows; r += alike) {
+    hide_unseen<V>(block, block.steps + r * block.steps_step, alike, most + r * 2 * V::kLanes,
+                   visible_keys(args, block.first + r));
   }
+  V::max_steps_of_rows(most, block.rows, block.most);
   for (int32_t r = 0; r < block.rows; ++r) {
     if (block.most[r] >= kNarrowMin && block.most[r] <= kNarrowMax) continue;
-    score_wide<V>(args, block, r, wide, q8 + r * q_step, visible_keys(args, block.first + r));
+    score_wide<V>(args, block, r, wide, block.q8 + r * q_step, visible_keys(args, block.first + r));
     block.most[r] = INT16_MAX;
   }
 }
@@ -484,7 +496,7 @@ SoftmaxJob<V> softmax_of(const Block& block, int32_t keys) {
 template <class V>
 void invert_sums(const Block& block, float* inverse) {
   alignas(64) int32_t totals[kRowsMax * V::kLanes];
-  int32_t sum[kRowSpace];
+  alignas(64) int32_t sum[kRowSpace] = {};
   const int32_t tiles = divide_up(block.end - block.begin, kTile);
   for (int32_t r = 0; r < block.rows; ++r) {
     const auto* const p8 = reinterpret_cast<const uint8_t*>(block.steps + r * block.steps_step) +
@@ -496,8 +508,10 @@ void invert_sums(const Block& block, float* inverse) {
     V::store(totals + r * V::kLanes, total);
   }
   V::row_sums(totals, block.rows, sum);
-  for (int32_t r = 0; r < block.rows; ++r) {
-    inverse[r] = sum[r] == 0 ? 0.0f : 1.0f / static_cast<float>(sum[r]);
+  for (int32_t r = 0; r < block.rows; r += V::kLanes) {
+    const auto total = V::to_float(V::load(sum + r));
+    const auto none = V::set(0.0f);
+    V::store(inverse + r, V::where_less(none, total, V::div(V::set(1.0f), total), none));
   }
 }
 
@@ -565,7 +579,7 @@ HEED_INLINE void with_rows(int32_t rows, Body body) {
 template <class V>
 void finish_block(const AttentionArgs& args, const Block& block, SoftmaxJob<V>& job) {
   while (!job.is_done()) job.step();
-  float inverse[kRowSpace];
+  alignas(64) float inverse[kRowSpace];
   invert_sums<V>(block, inverse);
   for (int32_t r = 0; args.map != nullptr && r < block.rows; ++r) {
     write_map<V>(block, block.steps + r * block.steps_step, args.keys, inverse[r],
@@ -574,10 +588,9 @@ void finish_block(const AttentionArgs& args, const Block& block, SoftmaxJob<V>& 
   with_rows<V>(block.rows, [&](auto count) { weigh_values<V, count>(args, block, inverse); });
 }
 
-/// The block that begins at row `first`: what it sees, and its quantised rows at q8.
+/// The block that begins at row `first`, and what it sees.
 template <class V>
-void begin_block(const AttentionArgs& args, int32_t first, uint8_t* q8, ptrdiff_t q_step,
-                 Block& block) {
+void begin_block(const AttentionArgs& args, int32_t first, Block& block) {
   block.first = first;
   block.rows = smaller(V::kRows, args.rows - first);
   const Range top = visible_keys(args, first);
@@ -588,13 +601,12 @@ void begin_block(const AttentionArgs& args, int32_t first, uint8_t* q8, ptrdiff_
   block.open_begin = bottom.begin;
   const bool copies_change_nothing = top.end == args.keys && args.mask == nullptr;
   block.open_end = copies_change_nothing ? round_up(args.keys, kTile) : top.end;
-  quantise_queries<V>(args, q8, q_step, block);
 }
 
 /// Three blocks are in hand at a time, so that none waits for its own last result: while the scores
 /// of one are computed, the steps of the one before become probabilities; what follows in the
-/// first, and the third's quantisation, are short chains of long latencies and run beside the
-/// products with the values.
+/// first, and the quantisation of the third and the rest of its band, are short chains of long
+/// latencies and run beside the products with the values.
 template <class V>
 void run(const AttentionArgs& args, void* scratch) {
   const ScratchLayout layout(args.keys, args.head_width);
@@ -602,9 +614,19 @@ void run(const AttentionArgs& args, void* scratch) {
   auto* const wide = at_byte<int32_t>(scratch, layout.wide_at);
   const auto q_step = static_cast<ptrdiff_t>(layout.query_step);
   alignas(64) int16_t most[kRowsMax * 2 * V::kLanes];
+  alignas(64) float factor[kRowSpace];
   Block blocks[3] = {};
   SoftmaxJob<V> job;
-  begin_block<V>(args, 0, q8, q_step, blocks[0]);
+  const auto begin = [&](int32_t first, Block& block) {
+    const int32_t in_band = first % kBand<V>;
+    if (in_band == 0) {
+      quantise_queries<V>(args, first, smaller(kBand<V>, args.rows - first), q8, q_step, factor);
+    }
+    block.q8 = q8 + in_band * q_step;
+    block.factor = factor + in_band;
+    begin_block<V>(args, first, block);
+  };
+  begin(0, blocks[0]);
   int32_t turn = 0;
   for (int32_t first = 0; first < args.rows; first += V::kRows, turn = turn == 2 ? 0 : turn + 1) {
     Block& block = blocks[turn];
@@ -613,11 +635,9 @@ void run(const AttentionArgs& args, void* scratch) {
         scratch, layout.steps_at + (first / V::kRows % 2) * layout.steps_step * kRowsMax);
     block.steps_step = static_cast<ptrdiff_t>(layout.steps_step / 2);
     with_rows<V>(block.rows,
-                 [&](auto count) { score_keys<V, count>(args, q8, q_step, block, most, job); });
-    find_most<V>(args, block, most, wide, q8, q_step);
-    if (first + V::kRows < args.rows) {
-      begin_block<V>(args, first + V::kRows, q8, q_step, blocks[turn == 2 ? 0 : turn + 1]);
-    }
+                 [&](auto count) { score_keys<V, count>(args, q_step, block, most, job); });
+    find_most<V>(args, block, most, wide, q_step);
+    if (first + V::kRows < args.rows) begin(first + V::kRows, blocks[turn == 2 ? 0 : turn + 1]);
     if (first > 0) finish_block<V>(args, before, job);
     job = softmax_of<V>(block, args.keys);
   }

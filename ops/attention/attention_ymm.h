@@ -21,6 +21,7 @@ struct Ymm {
   }
 
   static HEED_INLINE F set(float x) { return _mm256_set1_ps(x); }
+  static HEED_INLINE F to_float(I x) { return _mm256_cvtepi32_ps(x); }
   static HEED_INLINE I zero() { return _mm256_setzero_si256(); }
   static HEED_INLINE F load(const float* x) { return _mm256_loadu_ps(x); }
   static HEED_INLINE I load_bytes(const void* x) {
@@ -113,6 +114,9 @@ struct Ymm {
   }
   static HEED_INLINE void row_sums(const int32_t* rows, int32_t count, int32_t* out) {
     row_sums_one_by_one<Ymm>(rows, count, out);
+  }
+  static HEED_INLINE void max_steps_of_rows(const int16_t* rows, int32_t count, int32_t* out) {
+    max_steps_one_by_one<Ymm>(rows, count, out);
   }
   static HEED_INLINE void transpose(const int32_t* rows, int32_t* out, int32_t groups) {
     transpose_by_four<Ymm>(rows, out, groups);

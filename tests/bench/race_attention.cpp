@@ -20,16 +20,19 @@ struct Shape {
   int32_t heads;
   int32_t width;
   bool causal;
+  int32_t layers = 1;  // so many in turn: a second cache then holds none for the next step
 };
 constexpr Shape kShapes[] = {{99, 99, 1, 64, false},     {99, 99, 3, 64, false},
                              {197, 197, 3, 64, false},   {128, 128, 12, 32, false},
                              {1500, 1500, 6, 64, false}, {448, 448, 6, 64, true}};
-constexpr Shape kCaches[] = {
-    {1, 1500, 6, 64, false}, {1, 448, 6, 64, false}, {1, 2048, 4, 128, false}};
+constexpr Shape kCaches[] = {{1, 1500, 6, 64, false},    {1, 448, 6, 64, false},
+                             {1, 2048, 4, 128, false},   {1, 1500, 6, 64, false, 16},
+                             {1, 448, 6, 64, false, 48}, {1, 2048, 4, 128, false, 8}};
 
 std::string text(const Shape& s) {
   return std::to_string(s.queries) + "x" + std::to_string(s.keys) + "/" + std::to_string(s.heads) +
-         " D=" + std::to_string(s.width) + (s.causal ? " causal" : "");
+         " D=" + std::to_string(s.width) + (s.causal ? " causal" : "") +
+         (s.layers > 1 ? " of " + std::to_string(s.layers) : "");
 }
 
 // Rows as a merged QKV layer leaves them: [queries or keys][3 * heads * width].
@@ -119,9 +122,9 @@ void attention(const Shape& s, Race* race) {
 // Keys and values of all heads side by side, a scale for each row and head.
 void cache(const Shape& s, Race* race) {
   const auto width = static_cast<size_t>(s.heads * s.width), keys = static_cast<size_t>(s.keys);
-  const auto heads = static_cast<size_t>(s.heads);
-  Buffer<int8_t> k(keys * width), v(keys * width);
-  Buffer<float> scale(keys * heads), q(width), y(width), p(keys);
+  const auto heads = static_cast<size_t>(s.heads), layers = static_cast<size_t>(s.layers);
+  Buffer<int8_t> k(layers * keys * width), v(layers * keys * width);
+  Buffer<float> scale(layers * keys * heads), q(width), y(width), p(keys);
   Buffer<char> scratch(cached_attention_scratch_bytes(s.keys));
   test::SeededRandom random(2);
   for (auto* rows : {&k, &v})
@@ -129,9 +132,10 @@ void cache(const Shape& s, Race* race) {
   for (float& x : scale.span()) x = 0.01f;
   for (float& x : q.span()) x = random.normal();
   Work work = {"attention", text(s) + " cache"};
-  work.bytes_read = 2.0 * s.keys * (static_cast<double>(width) + 4.0 * s.heads);
-  const auto head = [&](Buffer<int8_t>& rows, int32_t h) {
-    return CachedRows{rows.data() + h * s.width, static_cast<ptrdiff_t>(width), scale.data() + h,
+  work.bytes_read = 2.0 * s.layers * s.keys * (static_cast<double>(width) + 4.0 * s.heads);
+  const auto head = [&](Buffer<int8_t>& rows, size_t layer, int32_t h) {
+    return CachedRows{rows.data() + layer * keys * width + h * s.width,
+                      static_cast<ptrdiff_t>(width), scale.data() + layer * keys * heads + h,
                       s.heads};
   };
   std::vector<Contender> contenders;
@@ -140,11 +144,13 @@ void cache(const Shape& s, Race* race) {
     const CachedAttentionKernel* kernel = list.items[i];
     if (!race->enters(work, kernel->name, kernel->isa)) continue;
     contenders.push_back({kernel->name, [&, kernel] {
-                            for (int32_t h = 0; h < s.heads; ++h) {
-                              kernel->run(
-                                  {q.data() + h * s.width, head(k, h), head(v, h), s.keys, s.width,
-                                   s.width, 0.125f, nullptr, y.data() + h * s.width, p.data()},
-                                  scratch.data());
+                            for (size_t layer = 0; layer < layers; ++layer) {
+                              for (int32_t h = 0; h < s.heads; ++h) {
+                                kernel->run({q.data() + h * s.width, head(k, layer, h),
+                                             head(v, layer, h), s.keys, s.width, s.width, 0.125f,
+                                             nullptr, y.data() + h * s.width, p.data()},
+                                            scratch.data());
+                              }
                             }
                           }});
   }

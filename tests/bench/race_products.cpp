@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <vector>
 
 #include "ops/linear/linear.h"
 #include "ops/matmul/matmul.h"
@@ -19,16 +21,20 @@ struct Shape {
   int32_t m;
   int32_t k;
   int32_t n;
+  /// So many layers in turn, as in a decoder's step: a second cache then holds none for the next
+  /// step.
+  int32_t layers = 1;
 };
 constexpr Shape kShapes[] = {
-    {98, 64, 64},     {98, 64, 256},    {98, 256, 64},    {98, 192, 768},    {197, 192, 576},
-    {197, 192, 768},  {197, 768, 192},  {1500, 384, 384}, {1500, 384, 1536}, {1500, 1536, 384},
-    {128, 768, 3072}, {128, 384, 1536}, {1, 384, 384},    {1, 384, 1536},    {1, 1536, 384},
-    {1, 384, 51865},  {4, 384, 1536},
+    {98, 64, 64},     {98, 64, 256},    {98, 256, 64},     {98, 192, 768},     {197, 192, 576},
+    {197, 192, 768},  {197, 768, 192},  {1500, 384, 384},  {1500, 384, 1536},  {1500, 1536, 384},
+    {128, 768, 3072}, {128, 384, 1536}, {1, 384, 384},     {1, 384, 1536},     {1, 1536, 384},
+    {1, 384, 51865},  {4, 384, 1536},   {1, 384, 384, 96}, {1, 384, 1536, 24}, {1, 1536, 384, 24},
 };
 
 std::string text(const Shape& s) {
-  return std::to_string(s.m) + "x" + std::to_string(s.k) + "x" + std::to_string(s.n);
+  return std::to_string(s.m) + "x" + std::to_string(s.k) + "x" + std::to_string(s.n) +
+         (s.layers > 1 ? " of " + std::to_string(s.layers) : "");
 }
 
 // Deletes an operator of XNNPACK when the bench of a shape ends.
@@ -109,21 +115,32 @@ struct LinearLayer {
 };
 
 void linear(const Shape& s, Race* race) {
-  LinearLayer layer(s);
-  const double m = s.m, k = s.k, n = s.n;
-  const Work work = {"linear", text(s), m * k * n, m * k + n * k, 4 * m * n, true};
+  std::vector<std::unique_ptr<LinearLayer>> layers;
+  std::vector<Operator> ops;
+  for (int32_t i = 0; i < s.layers; ++i) {
+    layers.push_back(std::make_unique<LinearLayer>(s));
+    ops.push_back(layers.back()->xnnpack());
+  }
+  const double m = s.m, k = s.k, n = s.n, all = s.layers;
+  const Work work = {"linear",        text(s), all * m * k * n, all * (m * k + n * k),
+                     all * 4 * m * n, true};
   std::vector<Contender> contenders;
   const LinearKernelList list = linear_kernels();
   for (size_t i = 0; i < list.count; ++i) {
     const LinearKernel* kernel = list.items[i];
     if (!race->enters(work, kernel->name, kernel->isa)) continue;
-    contenders.push_back(
-        {kernel->name, [&layer, kernel] { layer.run(*kernel); }, int8_peak(kernel->name)});
+    contenders.push_back({kernel->name,
+                          [&layers, kernel] {
+                            for (const auto& layer : layers) layer->run(*kernel);
+                          },
+                          int8_peak(kernel->name)});
   }
-  const Operator op = layer.xnnpack();
   if (race->wanted(work, "XNNPACK qd8"))
     contenders.push_back({"XNNPACK qd8",
-                          [&op] { must(xnn_run_operator(op.get(), nullptr), "run"); },
+                          [&ops] {
+                            for (const Operator& op : ops)
+                              must(xnn_run_operator(op.get(), nullptr), "run");
+                          },
                           int8_peak(int8_peak_feature())});
   race->run(work, contenders);
 }
@@ -171,7 +188,7 @@ void race_linear(Race* race) {
 
 void race_matmul(Race* race) {
   for (const Shape& shape : kShapes)
-    if (shape.n < 10000) matmul(shape, race);
+    if (shape.n < 10000 && shape.layers == 1) matmul(shape, race);
 }
 
 }  // namespace heed::bench
