@@ -16,9 +16,10 @@ bool Lowering::lower_state(const Node& node) {
   const graph::ValueId made = node.outputs[0];
   if (node.is("State", kFusedDomain)) {
     const LayerPrecision& layer = precision_.at(graph_.producer_id(made));
-    plain_[static_cast<size_t>(made)] = file_.add_state(
-        node.string_or("state", node.name), layer.int8 ? DataType::q8_rows : DataType::f32,
-        to_dims(shape(made)), layer.int8 ? layer.group : 0);
+    const DataType cache = layer.is_values ? DataType::q8_values : DataType::q8_keys;
+    plain_[static_cast<size_t>(made)] =
+        file_.add_state(node.string_or("state", node.name), layer.int8 ? cache : DataType::f32,
+                        to_dims(shape(made)), layer.int8 ? layer.group : 0);
     return true;
   }
   if (!node.is("CacheAppend", kFusedDomain)) return false;

@@ -139,8 +139,10 @@ typedef enum heed_type {
   HEED_I64 = 2,
   HEED_I8 = 3,
   HEED_U8 = 4,
-  HEED_BOOL = 5,   /* one byte, 0 or 1 */
-  HEED_Q8_ROWS = 6 /* int8 rows with float scales: see heed_tensor_to_float */
+  HEED_BOOL = 5,    /* one byte, 0 or 1 */
+  HEED_Q8_ROWS = 6, /* int8 rows with float scales: see heed_tensor_to_float */
+  HEED_Q8_KEYS = 7, /* caches of int8 keys and values, [batch, capacity, width]; likewise */
+  HEED_Q8_VALUES = 8
 } heed_type;
 
 typedef enum heed_storage {
@@ -161,8 +163,8 @@ typedef struct heed_tensor {
   void* data;      /* null where no memory belongs to it: asked of a model and not constant */
   uint64_t offset; /* planned place: into its arena, the state, the blobs or its parent */
   int32_t parent;  /* of a view, else -1 */
-  int32_t group;   /* HEED_Q8_ROWS: values per scale (0: one scale a row) and rows of zeros */
-  int32_t halo;    /* before and after */
+  int32_t group;   /* HEED_Q8_*: values per scale (HEED_Q8_ROWS: 0 for one scale a row) */
+  int32_t halo;    /* HEED_Q8_ROWS: rows of zeros before and after */
 } heed_tensor;
 
 typedef struct heed_entry_point {
@@ -265,8 +267,8 @@ HEED_API size_t heed_session_bytes(const heed_session* session);
 HEED_API heed_status heed_session_variant(const heed_session* session, const char* entry_point,
                                           int32_t op, const char** variant);
 
-/* Any tensor as floats: q8_rows times their scales, halo left out, integers and booleans as they
- * are. `count` must be the product of its dims. */
+/* Any tensor as floats: int8 times its scales, halo left out, integers and booleans as they are.
+ * `count` must be the product of its dims. */
 HEED_API heed_status heed_tensor_to_float(const heed_tensor* tensor, float* values, size_t count);
 
 /* --- seeing inside ---------------------------------------------------------------------------- */

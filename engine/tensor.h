@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "engine/schema/model_generated.h"
+#include "ops/cached_attention/cached_panels.h"
 
 namespace heed {
 
@@ -30,7 +31,11 @@ struct Shape {
   int64_t rows() const { return last() == 0 ? 0 : elements() / last(); }
 };
 
-/// Bytes of one element; 1 for q8_rows (its values).
+/// int8 with float scales, in a layout of its own.
+constexpr bool is_quantised(DataType type) { return type >= DataType::q8_rows; }
+constexpr bool is_cache(DataType type) { return type > DataType::q8_rows; }
+
+/// Bytes of one element; 1 of a quantised one (its value).
 constexpr size_t element_bytes(DataType type) {
   switch (type) {
     case DataType::f32:
@@ -69,11 +74,38 @@ struct Q8Layout {
   }
 };
 
+/// How a q8_keys or q8_values tensor [B, C, W] lies in memory: a panel of
+/// ops/cached_attention/cached_panels.h for each batch and head, its scales behind its values.
+struct CacheLayout {
+  int32_t batch, capacity, heads;
+  int32_t width;        // of a head
+  size_t scale_offset;  // bytes from a panel's start
+  size_t panel_bytes;   // a multiple of 64
+  size_t bytes;         // the whole tensor
+
+  static constexpr CacheLayout of(const Shape& shape, int32_t width) {
+    CacheLayout c{};
+    c.batch = shape.dims[0];
+    c.capacity = shape.dims[1];
+    c.heads = shape.dims[2] / width;
+    c.width = width;
+    const size_t rows = round_up(static_cast<size_t>(c.capacity), kCachedPanelRows);
+    c.scale_offset = rows * static_cast<size_t>(width);
+    c.panel_bytes = c.scale_offset + rows * sizeof(float);
+    c.bytes = c.panel_bytes * static_cast<size_t>(c.batch) * static_cast<size_t>(c.heads);
+    return c;
+  }
+  constexpr size_t panel_offset(int32_t b, int32_t head) const {
+    return panel_bytes *
+           (static_cast<size_t>(b) * static_cast<size_t>(heads) + static_cast<size_t>(head));
+  }
+};
+
 /// A tensor with its memory. `data` is 64-byte aligned unless the tensor is a view.
 struct TensorView {
   DataType type = DataType::f32;
   Shape shape;
-  uint32_t group = 0, halo = 0;  // q8_rows
+  uint32_t group = 0, halo = 0;  // quantised; halo of q8_rows alone
   void* data = nullptr;
   const char* name = "";
 
@@ -85,6 +117,7 @@ struct TensorView {
     return Q8Layout::of(shape.rows(), shape.last(), static_cast<int32_t>(group),
                         static_cast<int32_t>(halo));
   }
+  CacheLayout cache() const { return CacheLayout::of(shape, static_cast<int32_t>(group)); }
 };
 
 }  // namespace heed

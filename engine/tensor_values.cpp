@@ -24,6 +24,22 @@ void dequantise(const heed_tensor& tensor, const heed::Shape& shape, float* valu
   }
 }
 
+void dequantise_cache(const heed_tensor& tensor, const heed::Shape& shape, float* values) {
+  using heed::CachedPart;
+  const auto layout = heed::CacheLayout::of(shape, tensor.group);
+  const auto part = tensor.type == HEED_Q8_KEYS ? CachedPart::keys : CachedPart::values;
+  const int64_t row = shape.last();
+  for (int32_t b = 0; b < layout.batch; ++b) {
+    for (int32_t head = 0; head < layout.heads; ++head) {
+      const auto* panel = static_cast<const std::byte*>(tensor.data) + layout.panel_offset(b, head);
+      heed::read_cached_rows(
+          part, reinterpret_cast<const int8_t*>(panel),
+          reinterpret_cast<const float*>(panel + layout.scale_offset), layout.capacity,
+          layout.width, values + int64_t{b} * layout.capacity * row + head * layout.width, row);
+    }
+  }
+}
+
 }  // namespace
 
 heed_status heed_tensor_to_float(const heed_tensor* tensor, float* values, size_t count) {
@@ -53,6 +69,10 @@ heed_status heed_tensor_to_float(const heed_tensor* tensor, float* values, size_
       break;
     case HEED_Q8_ROWS:
       dequantise(*tensor, shape, values);
+      break;
+    case HEED_Q8_KEYS:
+    case HEED_Q8_VALUES:
+      dequantise_cache(*tensor, shape, values);
       break;
     default:
       return HEED_INVALID_ARGUMENT;

@@ -71,10 +71,27 @@ Status q8_bytes(const TensorView& view, const TensorCheck& check, size_t limit, 
   return Status::ok;
 }
 
+Status cache_bytes(const TensorView& view, const TensorCheck& check, size_t limit, size_t* bytes) {
+  HEED_TRY(check.model(view.shape.rank == 3, "a cache has three dimensions", 3, view.shape.rank));
+  HEED_TRY(check.model(view.halo == 0, "a cache has no halo"));
+  HEED_TRY(check.model(view.group > 0 && view.group % kCachedPanelRows == 0,
+                       "heads of a cache are no multiple of 16 wide", 0, view.group));
+  HEED_TRY(check.model(static_cast<uint32_t>(view.shape.last()) % view.group == 0,
+                       "heads do not divide a row", view.shape.last(), view.group));
+  // Its capacity rounded up, and no more than one scale for 16 values.
+  const uint64_t rows = static_cast<uint64_t>(view.shape.dims[0]) *
+                        (static_cast<uint64_t>(view.shape.dims[1]) + kCachedPanelRows - 1);
+  const uint64_t row_bytes = static_cast<uint64_t>(view.shape.last()) / 4 * 5;
+  HEED_TRY(check.require(rows <= limit / row_bytes, Status::limit_exceeded,
+                         "a tensor is larger than the limit", static_cast<int64_t>(limit)));
+  *bytes = view.cache().bytes;
+  return Status::ok;
+}
+
 Status decode_tensor(const fb::Tensor& tensor, const TensorCheck& check, size_t limit,
                      TensorView* view, TensorPlace* place) {
   view->name = text_of(tensor.name());
-  HEED_TRY(check.model(tensor.dtype() <= DataType::q8_rows, "an element type is unknown", 0,
+  HEED_TRY(check.model(tensor.dtype() <= DataType::q8_values, "an element type is unknown", 0,
                        static_cast<int64_t>(tensor.dtype())));
   HEED_TRY(check.model(tensor.storage() <= fb::Storage::view, "a storage class is unknown", 0,
                        static_cast<int64_t>(tensor.storage())));
@@ -84,6 +101,8 @@ Status decode_tensor(const fb::Tensor& tensor, const TensorCheck& check, size_t 
   HEED_TRY(decode_shape(tensor, check, &view->shape));
   if (view->type == DataType::q8_rows) {
     HEED_TRY(q8_bytes(*view, check, limit, &place->bytes));
+  } else if (is_cache(view->type)) {
+    HEED_TRY(cache_bytes(*view, check, limit, &place->bytes));
   } else {
     HEED_TRY(check.model(view->group == 0 && view->halo == 0,
                          "only quantised rows have groups and a halo"));
@@ -149,7 +168,7 @@ Status resolve_view(const fb::Model& table, const TensorCheck& check, DecodedMod
                          static_cast<int64_t>(tensor.offset())));
     const TensorView& outer = model->tensors[parent];
     HEED_TRY(check.model(view.type == outer.type, "a view has another type than its parent"));
-    if (view.type == DataType::q8_rows) {
+    if (is_quantised(view.type)) {
       HEED_TRY(check.model(bytes == room && view.shape.last() == outer.shape.last() &&
                                view.group == outer.group && view.halo == outer.halo,
                            "a view of quantised rows must be all of them"));

@@ -92,7 +92,7 @@ Status MeaningCheck::inputs(const fb::EntryPoint& entry) {
     const TensorPlace& place = model_.places[tensor];
     HEED_TRY(require(place.storage == fb::Storage::arena && place.root == tensor,
                      "an input must have arena memory of its own", -1, tensor));
-    HEED_TRY(require(model_.tensors[tensor].type != DataType::q8_rows,
+    HEED_TRY(require(!is_quantised(model_.tensors[tensor].type),
                      "an input may not be of quantised rows", -1, tensor));
     HEED_TRY(claim(tensor, -1));
     HEED_TRY(require(written_.add(tensor, 0, place.bytes), "an input is named twice", -1, tensor));
@@ -106,7 +106,7 @@ Status MeaningCheck::outputs(const fb::EntryPoint& entry) {
     HEED_TRY(require(exists(tensor), "an output does not exist", -1, tensor));
     HEED_TRY(require(model_.places[tensor].storage != fb::Storage::constant,
                      "an output may not be a constant", -1, tensor));
-    HEED_TRY(require(model_.tensors[tensor].type != DataType::q8_rows,
+    HEED_TRY(require(!is_quantised(model_.tensors[tensor].type),
                      "an output may not be of quantised rows", -1, tensor));
     HEED_TRY(read(tensor, -1));
   }

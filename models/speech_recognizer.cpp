@@ -133,20 +133,24 @@ void SpeechRecognizer::find_caches() {
   for (int32_t i = 0; i < info.tensors; ++i) {
     heed_tensor t{};
     if (heed_session_tensor(session_, i, &t) != HEED_OK || t.storage != HEED_STATE) continue;
+    if (std::strstr(t.name, "cross") != nullptr) continue;
     const size_t width = static_cast<size_t>(t.dims[t.rank - 1]);
     size_t rows = 1;
     for (int32_t d = 0; d + 1 < t.rank; ++d) rows *= static_cast<size_t>(t.dims[d]);
-    if (std::strstr(t.name, "cross") != nullptr) continue;
-    Cache cache{static_cast<std::byte*>(t.data), width * sizeof(float), 0, 0};
-    if (t.type == HEED_Q8_ROWS) {
-      cache.row_bytes = (width + 15) / 16 * 16;
-      cache.scale_offset =
-          (rows * cache.row_bytes + HEED_ALIGNMENT - 1) / HEED_ALIGNMENT * HEED_ALIGNMENT;
-      cache.scale_bytes = (t.bytes - cache.scale_offset) / rows;
-    }
     capacity_ = rows / rows_;
     largest = std::max(largest, t.bytes);
-    caches_.push_back(cache);
+    auto* data = static_cast<std::byte*>(t.data);
+    if (t.type == HEED_F32) {
+      cached_.push_back({data, width * sizeof(float), capacity_ * width * sizeof(float)});
+      continue;
+    }
+    // A panel for each head: its values, then their scales.
+    const size_t head = static_cast<size_t>(t.group), heads = width / head;
+    const size_t panel = t.bytes / rows_ / heads, padded = panel / (head + sizeof(float));
+    for (size_t h = 0; h < heads; ++h, data += panel) {
+      cached_.push_back({data, head, heads * panel});
+      cached_.push_back({data + padded * head, sizeof(float), heads * panel});
+    }
   }
   if (rows_ > 1) moved_.resize(largest);
 }
@@ -338,16 +342,13 @@ void SpeechRecognizer::reorder(size_t rows_there) {
   bool same = true;
   for (size_t r = 0; r < search_.rows(); ++r) same = same && search_.parent(r) == r;
   if (same) return;
-  for (const Cache& cache : caches_) {
-    const auto move = [&](std::byte* base, size_t row_bytes) {
-      const size_t step = capacity_ * row_bytes, used = rows_there * row_bytes;
-      for (size_t r = 0; r < search_.rows(); ++r)
-        std::memcpy(moved_.data() + r * used, base + search_.parent(r) * step, used);
-      for (size_t r = 0; r < search_.rows(); ++r)
-        std::memcpy(base + r * step, moved_.data() + r * used, used);
-    };
-    move(cache.data, cache.row_bytes);
-    if (cache.scale_bytes > 0) move(cache.data + cache.scale_offset, cache.scale_bytes);
+  const size_t whole_blocks = (rows_there + 15) / 16 * 16;  // of rows that lie between each other
+  for (const CachedRows& rows : cached_) {
+    const size_t used = std::min(whole_blocks * rows.row_bytes, rows.step);
+    for (size_t r = 0; r < search_.rows(); ++r)
+      std::memcpy(moved_.data() + r * used, rows.data + search_.parent(r) * rows.step, used);
+    for (size_t r = 0; r < search_.rows(); ++r)
+      std::memcpy(rows.data + r * rows.step, moved_.data() + r * used, used);
   }
 }
 

@@ -60,9 +60,10 @@ class SpeechRecognizer : public SpeechToText {
     size_t samples, rows;  // rows of the encoder
     AudioFrontend frontend;
   };
-  struct Cache {
+  /// Rows of a state, or what of it has a place in each: those of sequence r begin r * step on.
+  struct CachedRows {
     std::byte* data;
-    size_t row_bytes, scale_offset, scale_bytes;  // of each row's scales; 0: floats
+    size_t row_bytes, step;
   };
   bool open_encoders(const AudioFrontendConfig& config, std::string* error);
   bool open_decoder(std::string* error);
@@ -97,7 +98,7 @@ class SpeechRecognizer : public SpeechToText {
   std::vector<int32_t> alignment_ops_;
   std::vector<float> maps_;  // of one step, by alignment head
   std::vector<float> log_;
-  std::vector<Cache> caches_;
+  std::vector<CachedRows> cached_;
   std::vector<std::byte> moved_;
   std::vector<int32_t> before_, previous_, prompt_;  // before_: what the user gives
   std::string language_;

@@ -37,8 +37,8 @@
 // Embedding   inputs table [V,N] (constant), ids [..]; output [..,N]
 // State       input left out; output [B,capacity,W]: a state of the model as it is when a run
 //             begins, zeros at first (and whenever it is evaluated alone); attributes state (its
-//             name, the same in every entry point), shape, head_width (what reads it as keys or
-//             values has heads so wide; 0: nothing does)
+//             name, the same in every entry point), shape, holds ("keys" or "values", as what
+//             attention reads it), head_width (of those; 0: nothing reads it)
 // CacheAppend inputs cache [B,capacity,W], x [B,T,*], position (i64, one element); output: cache,
 //             its rows position .. position+T-1 being those of x; attributes state, x_column (the
 //             first of the W columns of x that are taken)

@@ -63,10 +63,12 @@ class Maker {
     return graph_.add_constant(next(), std::make_shared<const Constant>(std::move(made)));
   }
   ValueId state(int64_t tokens, int64_t heads, int64_t width) {
+    // Exporters call them past_key_values.0.key, .value, .decoder.key ..
     return node("State", {},
                 {{"state", name_},
                  {"shape", std::vector<int64_t>{1, tokens, heads * width}},
-                 {"head_width", width}},
+                 {"head_width", width},
+                 {"holds", std::string(name_.ends_with(".value") ? "values" : "keys")}},
                 kFusedDomain);
   }
   /// New rows [1,H,T,D] join a state [1,C,H*D].

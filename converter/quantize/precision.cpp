@@ -8,8 +8,8 @@ namespace heed {
 namespace {
 
 using graph::Graph;
-using graph::Node;
 using graph::kFusedDomain;
+using graph::Node;
 
 bool named_by(const std::vector<std::string>& patterns, const Graph& graph, const Node& node) {
   return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
@@ -43,8 +43,8 @@ uint32_t group_for(int64_t row_width, const PrecisionRules& rules) {
 /// Whether a logarithm looks at what comes out, perhaps after constants and moves: it makes the
 /// smallest values as important as the largest, whose resolution int8 rows share.
 bool feeds_logarithm(const Graph& graph, graph::ValueId value, int depth) {
-  static const std::set<std::string> kBetween = {"Add", "Clip",    "Max",   "Mul",
-                                                 "Pow", "Reshape", "Slice", "Sqrt", "Transpose"};
+  static const std::set<std::string> kBetween = {"Add",     "Clip",  "Max",  "Mul",      "Pow",
+                                                 "Reshape", "Slice", "Sqrt", "Transpose"};
   const auto& users = graph.value(value).users;
   return depth > 0 && std::any_of(users.begin(), users.end(), [&](graph::NodeId id) {
            const Node& user = graph.node(id);
@@ -90,25 +90,29 @@ LayerPrecision of_attention(const Graph& graph, const Node& node, const Precisio
 }
 
 /// A cache whose keys or values are rows of heads: int8 with a scale for each head where everything
-/// that reads it is attention on int8.
+/// that reads it is attention on int8, as keys alone or as values alone.
 LayerPrecision of_state(const Graph& graph, const Node& node, const PrecisionRules& rules) {
   if (named_by(rules.keep_float, graph, node)) return {false, 0, "kept by --keep-float"};
   const int64_t width = node.int_or("head_width", 0);
   if (width == 0 || width % 16 != 0) return {false, 0, "its heads are no multiple of 16 wide"};
+  const bool values = node.string_or("holds", "keys") == "values";
   std::vector<graph::ValueId> open = {node.outputs[0]};
   while (!open.empty()) {
     const graph::ValueId value = open.back();
     open.pop_back();
     for (const graph::NodeId id : graph.value(value).users) {
       const Node& user = graph.node(id);
-      const bool attends = user.is("Attention", kFusedDomain);
-      if (user.is("CacheAppend", kFusedDomain))
+      if (user.is("CacheAppend", kFusedDomain)) {
         open.push_back(user.outputs[0]);
-      else if (!attends || !of_attention(graph, user, rules).int8)
+        continue;
+      }
+      if (!user.is("Attention", kFusedDomain) || !of_attention(graph, user, rules).int8)
         return {false, 0, "what reads it is float"};
+      if (user.inputs[values ? 1 : 2] == value)
+        return {false, 0, "it is not read as what it is called"};
     }
   }
-  return {true, static_cast<uint32_t>(width), ""};
+  return {true, static_cast<uint32_t>(width), "", values};
 }
 
 LayerPrecision of_table(const Graph& graph, const Node& node, const PrecisionRules& rules) {

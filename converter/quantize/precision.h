@@ -13,8 +13,9 @@ namespace heed {
 
 struct LayerPrecision {
   bool int8 = true;
-  uint32_t group = 0;    // int8: values per activation scale; 0: one scale per row
-  std::string why;       // float: the reason, in a few words
+  uint32_t group = 0;      // int8: values per activation scale; 0: one scale per row
+  std::string why;         // float: the reason, in a few words
+  bool is_values = false;  // of a State: it holds values of attention, else keys
 };
 
 /// By node: weighted layers (Linear, FramesLinear, SignalLinear, PixelsLinear), Embedding tables,
@@ -22,9 +23,9 @@ struct LayerPrecision {
 using PrecisionPlan = std::map<graph::NodeId, LayerPrecision>;
 
 struct PrecisionRules {
-  std::vector<std::string> keep_float;   // glob patterns over names of nodes and of their outputs
-  std::set<std::string> budget_float;    // nodes that the accuracy budget keeps float, by name
-  uint32_t activation_group = 0;         // 0: chosen per layer
+  std::vector<std::string> keep_float;  // glob patterns over names of nodes and of their outputs
+  std::set<std::string> budget_float;   // nodes that the accuracy budget keeps float, by name
+  uint32_t activation_group = 0;        // 0: chosen per layer
 };
 
 /// The default is int8. Float stay: what a pattern names; SignalLinear (filter banks: their small

@@ -30,7 +30,7 @@ constexpr int64_t kSizeMax = INT32_MAX / 4;
 
 struct AttentionShape {
   int32_t batch, queries, keys, heads, kv_heads, head_width, value_width;
-  bool cached;  // keys and values are int8 rows
+  bool cached;  // keys and values are caches of int8
   int32_t width() const { return heads * value_width; }
   int64_t rows() const { return int64_t{batch} * queries; }
   /// Queries that share keys are few: see few_queries.h.
@@ -55,7 +55,7 @@ AttentionShape shape_of(const OpInfo& info) {
   return {static_cast<int32_t>(o.batch()),    static_cast<int32_t>(o.queries()),
           static_cast<int32_t>(o.keys()),     static_cast<int32_t>(o.heads()),
           static_cast<int32_t>(o.kv_heads()), static_cast<int32_t>(o.head_width()),
-          static_cast<int32_t>(value_width),  info.input(kK).type == DataType::q8_rows};
+          static_cast<int32_t>(value_width),  is_cache(info.input(kK).type)};
 }
 
 Status verify_sizes(const OpCheck& check, const fb::AttentionOptions& o) {
@@ -81,20 +81,20 @@ Status verify_sizes(const OpCheck& check, const fb::AttentionOptions& o) {
                        "causal attention has fewer keys than queries", o.queries(), o.keys());
 }
 
-/// `heads` heads, `width` wide each, begin at `column` of each of `rows` rows. A cache of int8 has
-/// a scale for each head.
-Status verify_rows(const OpCheck& check, const TensorView& x, int64_t rows, int64_t column,
-                   int64_t heads, int64_t width, bool may_be_cache) {
-  if (may_be_cache && x.type == DataType::q8_rows) {
-    HEED_TRY(check.quantised(x));
-    const Q8Layout q8 = x.q8();
-    HEED_TRY(check.require(q8.group == width && column % width == 0,
-                           "quantised keys or values need a scale for each head", width, q8.group));
+/// `heads` heads, `width` wide each, begin at `column` of each row of a batch. `cache`: what a
+/// cache of int8 would be, or f32 where there may be none.
+Status verify_rows(const OpCheck& check, const TensorView& x, int64_t batch, int64_t rows,
+                   int64_t column, int64_t heads, int64_t width, DataType cache) {
+  if (x.type == cache && is_cache(cache)) {
+    HEED_TRY(check.cache(x, cache, batch, rows));
+    HEED_TRY(check.require(x.group == width && column % width == 0,
+                           "a cache of keys or values needs a scale for each head", width,
+                           x.group));
   } else {
     HEED_TRY(check.type(x, DataType::f32));
   }
-  HEED_TRY(check.require(x.shape.last() >= 1 && x.shape.rows() == rows,
-                         "attention's q, k or v has the wrong number of rows", rows,
+  HEED_TRY(check.require(x.shape.last() >= 1 && x.shape.rows() == batch * rows,
+                         "attention's q, k or v has the wrong number of rows", batch * rows,
                          x.shape.rows()));
   const int64_t needed = column + heads * width;
   return check.require(needed <= x.shape.last(), "attention's heads lie beyond q, k or v",
@@ -126,14 +126,13 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   HEED_TRY(check.operands_with_epilogue(3, 5));
   HEED_TRY(verify_sizes(check, o));
   const AttentionShape a = shape_of(info);
-  HEED_TRY(
-      verify_rows(check, info.input(kQ), a.rows(), o.q_column(), a.heads, a.head_width, false));
-  const int64_t key_rows = int64_t{a.batch} * a.keys;
-  HEED_TRY(
-      verify_rows(check, info.input(kK), key_rows, o.k_column(), a.kv_heads, a.head_width, true));
-  HEED_TRY(
-      verify_rows(check, info.input(kV), key_rows, o.v_column(), a.kv_heads, a.value_width, true));
-  HEED_TRY(check.require(info.input(kK).type == info.input(kV).type,
+  HEED_TRY(verify_rows(check, info.input(kQ), a.batch, a.queries, o.q_column(), a.heads,
+                       a.head_width, DataType::f32));
+  HEED_TRY(verify_rows(check, info.input(kK), a.batch, a.keys, o.k_column(), a.kv_heads,
+                       a.head_width, DataType::q8_keys));
+  HEED_TRY(verify_rows(check, info.input(kV), a.batch, a.keys, o.v_column(), a.kv_heads,
+                       a.value_width, DataType::q8_values));
+  HEED_TRY(check.require(is_cache(info.input(kK).type) == is_cache(info.input(kV).type),
                          "keys and values are not both int8 or both floats"));
   HEED_TRY(check.require(info.input(kK).type == DataType::f32 ||
                              (a.head_width <= kCachedWidthMax && a.value_width <= kCachedWidthMax),
@@ -196,38 +195,37 @@ ScratchNeed scratch(const OpInfo& info, int32_t threads) {
   return need;
 }
 
-/// Rows of q, k or v: where head 0 of row 0 begins. Floats, or int8 with a scale for each head.
+/// Rows of q, k or v: floats, of which head 0 of row 0 begins at x, or panels of a cache.
 struct HeadRows {
-  const float* x;  // null: int8
-  const int8_t* q;
-  const float* scale;
+  const float* x;  // null: a cache
   ptrdiff_t step;
-  ptrdiff_t scale_step;
   int32_t width;  // of a head
+  const std::byte* panels;
+  CachedPart part;
+  int32_t first_head;
+  CacheLayout layout;
 
   static HeadRows of(const TensorView& tensor, uint32_t column, int32_t width) {
     HeadRows rows{};
     rows.width = width;
-    if (tensor.type != DataType::q8_rows) {
+    if (!is_cache(tensor.type)) {
       rows.x = tensor.as<const float>() + column;
       rows.step = tensor.shape.last();
       return rows;
     }
-    const Q8Layout q8 = tensor.q8();
-    const auto halo = static_cast<ptrdiff_t>(q8.halo);
-    rows.step = static_cast<ptrdiff_t>(q8.step);
-    rows.scale_step = q8.groups;
-    rows.q = tensor.as<const int8_t>() + halo * rows.step + column;
-    rows.scale = reinterpret_cast<const float*>(tensor.as<const std::byte>() + q8.scale_offset) +
-                 halo * q8.groups + column / static_cast<uint32_t>(width);
+    rows.panels = tensor.as<const std::byte>();
+    rows.part = tensor.type == DataType::q8_keys ? CachedPart::keys : CachedPart::values;
+    rows.first_head = static_cast<int32_t>(column) / width;
+    rows.layout = tensor.cache();
     return rows;
   }
   const float* floats(int64_t row, int32_t head) const {
     return x + row * step + int64_t{head} * width;
   }
-  CachedRows cached(int64_t row, int32_t head) const {
-    return {q + row * step + int64_t{head} * width, step, scale + row * scale_step + head,
-            scale_step};
+  CachedPanel cached(int32_t batch, int32_t head) const {
+    const std::byte* panel = panels + layout.panel_offset(batch, first_head + head);
+    return {reinterpret_cast<const int8_t*>(panel),
+            reinterpret_cast<const float*>(panel + layout.scale_offset)};
   }
 };
 
@@ -287,12 +285,13 @@ std::byte* packed_keys(const AttentionState& state, RunContext& context, int32_t
 }
 
 /// The rows of one head as floats: where they lie, or unpacked into `unpacked`.
-AttentionRows head_rows(const AttentionState& state, const HeadRows& from, int64_t row,
+AttentionRows head_rows(const AttentionState& state, const HeadRows& from, int32_t batch,
                         int32_t head, int32_t keys, float* unpacked) {
-  if (from.x) return {from.floats(row, head), from.step, keys, from.width};
-  const CachedRows rows = from.cached(row, head);
-  state.kernels->quantize->dequantize(
-      {rows.q, rows.step, rows.scale, rows.scale_step, unpacked, from.width, keys, from.width, 0});
+  if (from.x) {
+    return {from.floats(int64_t{batch} * state.shape.keys, head), from.step, keys, from.width};
+  }
+  const CachedPanel panel = from.cached(batch, head);
+  read_cached_rows(from.part, panel.q, panel.scale, keys, from.width, unpacked, from.width);
   return {unpacked, from.width, keys, from.width};
 }
 
@@ -302,13 +301,12 @@ void pack(const AttentionState& state, RunContext& context, int32_t keys, int32_
     const int64_t pair = tile / 2;
     const auto batch = static_cast<int32_t>(pair / a.kv_heads);
     const auto head = static_cast<int32_t>(pair % a.kv_heads);
-    const int64_t row = int64_t{batch} * a.keys;
     auto* unpacked = reinterpret_cast<float*>(context.scratch(thread));
     std::byte* packed = packed_keys(state, context, batch, head);
     if (tile % 2 == 0) {
-      state.kernel->pack_keys(head_rows(state, state.k, row, head, keys, unpacked), true, packed);
+      state.kernel->pack_keys(head_rows(state, state.k, batch, head, keys, unpacked), true, packed);
     } else {
-      state.kernel->pack_values(head_rows(state, state.v, row, head, keys, unpacked),
+      state.kernel->pack_values(head_rows(state, state.v, batch, head, keys, unpacked),
                                 packed + a.keys_bytes());
     }
   });
@@ -332,9 +330,8 @@ void fill_map(float* map, const float* p, int32_t begin, int32_t end, int32_t ke
 /// The keys that a query sees, and where its operands lie.
 struct QuerySight {
   int32_t begin, end;
-  int64_t row;  // of the first key in sight
   const float* q;
-  const float* mask;  // of the first key in sight; null: none
+  const float* mask;  // of key 0; null: none
 };
 
 QuerySight sight_of(const AttentionState& state, int32_t keys, int32_t batch, int32_t head,
@@ -343,53 +340,53 @@ QuerySight sight_of(const AttentionState& state, int32_t keys, int32_t batch, in
   QuerySight sight{};
   sight.end = state.causal ? std::min(t + 1 + keys - a.queries, keys) : keys;
   sight.begin = state.window > 0 ? std::max(sight.end - state.window, 0) : 0;
-  sight.row = int64_t{batch} * a.keys + sight.begin;
   sight.q = state.q.floats(int64_t{batch} * a.queries + t, head);
   if (state.mask) {
     sight.mask = state.mask + batch * state.mask_batch_step + head * state.mask_head_step +
-                 t * state.mask_row_step + sight.begin;
+                 t * state.mask_row_step;
   }
   return sight;
 }
 
 /// One query over keys and values of floats; returns the probabilities of the keys in sight.
-const float* attend_floats(const AttentionState& state, const QuerySight& sight, int32_t kv_head,
-                           float* y, float* scratch) {
+const float* attend_floats(const AttentionState& state, const QuerySight& sight, int32_t batch,
+                           int32_t kv_head, float* y, float* scratch) {
+  const int64_t row = int64_t{batch} * state.shape.keys + sight.begin;
   FewQueriesArgs args{};
   args.q = sight.q;
-  args.k = state.k.floats(sight.row, kv_head);
+  args.k = state.k.floats(row, kv_head);
   args.k_step = state.k.step;
-  args.v = state.v.floats(sight.row, kv_head);
+  args.v = state.v.floats(row, kv_head);
   args.v_step = state.v.step;
   args.keys = sight.end - sight.begin;
   args.head_width = state.shape.head_width;
   args.value_width = state.shape.value_width;
   args.scale = state.scale;
-  args.mask = sight.mask;
+  args.mask = sight.mask ? sight.mask + sight.begin : nullptr;
   args.y = y;
   args.scratch = scratch;
   return attend_few_queries(*state.kernels, args);
 }
 
 /// The same over caches of int8; they are probabilities only where somebody looks.
-const float* attend_cache(const AttentionState& state, const QuerySight& sight, int32_t kv_head,
-                          float* y, float* scratch, bool seen) {
-  const int32_t keys = sight.end - sight.begin;
+const float* attend_cache(const AttentionState& state, const QuerySight& sight, int32_t batch,
+                          int32_t kv_head, float* y, float* scratch, bool seen) {
   CachedAttentionArgs args{};
   args.q = sight.q;
-  args.k = state.k.cached(sight.row, kv_head);
-  args.v = state.v.cached(sight.row, kv_head);
-  args.keys = keys;
+  args.k = state.k.cached(batch, kv_head);
+  args.v = state.v.cached(batch, kv_head);
+  args.begin = sight.begin;
+  args.end = sight.end;
   args.head_width = state.shape.head_width;
   args.value_width = state.shape.value_width;
   args.scale = state.scale;
   args.mask = sight.mask;
   args.y = y;
   args.p = scratch;
-  const float sum = state.kernels->cached_attention->run(args, scratch + padded_keys(keys));
+  const float sum = state.kernels->cached_attention->run(args, scratch + padded_keys(sight.end));
   const float inverse = sum > 0 ? 1 / sum : 0;
-  for (int32_t s = 0; s < keys && seen; ++s) args.p[s] *= inverse;
-  return args.p;
+  for (int32_t s = sight.begin; s < sight.end && seen; ++s) args.p[s] *= inverse;
+  return args.p + sight.begin;
 }
 
 /// One head of one batch where its queries are few; y points at the head's columns of the first.
@@ -400,9 +397,9 @@ void run_few(const AttentionState& state, RunContext& context, int32_t keys, int
   auto* floats = static_cast<float*>(scratch);
   for (int32_t t = 0; t < a.queries; ++t, y += a.width()) {
     const QuerySight sight = sight_of(state, keys, batch, head, t);
-    const float* p = state.k.x
-                         ? attend_floats(state, sight, kv_head, y, floats)
-                         : attend_cache(state, sight, kv_head, y, floats, context.tap_count > 0);
+    const float* p =
+        state.k.x ? attend_floats(state, sight, batch, kv_head, y, floats)
+                  : attend_cache(state, sight, batch, kv_head, y, floats, context.tap_count > 0);
     for (int32_t i = 0; i < context.tap_count; ++i) {
       if (float* map = map_of(context.taps[i], a, batch, head, t))
         fill_map(map, p, sight.begin, sight.end, a.keys);

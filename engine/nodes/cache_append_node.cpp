@@ -23,12 +23,12 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   HEED_TRY(check.type(x, DataType::f32));
   HEED_TRY(check.require(is_integer(position.type) && position.shape.elements() == 1,
                          "a position must be one integer", 1, position.shape.elements()));
-  if (cache.type == DataType::q8_rows) {
-    HEED_TRY(check.quantised(cache));
+  HEED_TRY(check.require(o.batch() >= 1 && o.rows() >= 1, "a cache is given no rows"));
+  if (is_cache(cache.type)) {
+    HEED_TRY(check.cache(cache, cache.type, o.batch(), cache.shape.rows() / o.batch()));
   } else {
     HEED_TRY(check.type(cache, DataType::f32));
   }
-  HEED_TRY(check.require(o.batch() >= 1 && o.rows() >= 1, "a cache is given no rows"));
   const int64_t rows = int64_t{o.batch()} * o.rows(), capacity = cache.shape.rows() / o.batch();
   HEED_TRY(check.require(x.shape.rows() == rows, "a cache is given the wrong number of rows", rows,
                          x.shape.rows()));
@@ -46,10 +46,22 @@ struct CacheState {
   Indices position;  // below capacity - rows + 1
   int32_t batch, rows, capacity, width;
   float* floats;  // null: int8
-  int8_t* q;
-  float* scale;
-  Q8Layout q8;
+  std::byte* panels;
+  CachedPart part;
+  CacheLayout layout;
 };
+
+/// Rows that are quantised before they are put where they belong.
+constexpr int32_t kRowsAtOnce = kCachedPanelRows;
+
+ScratchNeed scratch(const OpInfo& info, int32_t) {
+  const TensorView& cache = info.output(0);
+  ScratchNeed need;
+  if (!is_cache(cache.type)) return need;
+  const auto width = static_cast<size_t>(cache.shape.last());
+  need.shared = kRowsAtOnce * (width + width / cache.group * sizeof(float));
+  return need;
+}
 
 Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   auto* state = new (memory) CacheState{};
@@ -64,33 +76,54 @@ Status prepare(const OpInfo& info, PrepareContext& context, void* memory) {
   state->width = cache.shape.last();
   state->position = {position.data, position.type == DataType::i64, false,
                      state->capacity - state->rows + 1};
-  if (cache.type == DataType::q8_rows) {
-    const Q8Layout q8 = cache.q8();
-    const auto halo = static_cast<ptrdiff_t>(q8.halo);
-    state->q8 = q8;
-    state->q = cache.as<int8_t>() + halo * static_cast<ptrdiff_t>(q8.step);
-    state->scale =
-        reinterpret_cast<float*>(cache.as<std::byte>() + q8.scale_offset) + halo * q8.groups;
+  if (is_cache(cache.type)) {
+    state->panels = cache.as<std::byte>();
+    state->part = cache.type == DataType::q8_keys ? CachedPart::keys : CachedPart::values;
+    state->layout = cache.cache();
   } else {
     state->floats = cache.as<float>();
   }
   return Status::ok;
 }
 
-void store(const CacheState& state, int32_t batch, int64_t position) {
+/// Rows of quantised values with a scale for each head, as the quantiser leaves them.
+struct QuantisedRows {
+  const int8_t* q;
+  const float* scale;
+  int32_t rows;
+};
+
+void put(const CacheState& state, int32_t batch, int32_t position, const QuantisedRows& x) {
+  const CacheLayout& layout = state.layout;
+  for (int32_t head = 0; head < layout.heads; ++head) {
+    std::byte* panel = state.panels + layout.panel_offset(batch, head);
+    put_cached_rows(state.part, {x.q + head * layout.width, state.width, x.rows, layout.width},
+                    position, reinterpret_cast<int8_t*>(panel));
+    auto* scale = reinterpret_cast<float*>(panel + layout.scale_offset) + position;
+    for (int32_t r = 0; r < x.rows; ++r) scale[r] = x.scale[r * layout.heads + head];
+  }
+}
+
+void store(const CacheState& state, RunContext& context, int32_t batch, int32_t position) {
   const float* x = state.x + int64_t{batch} * state.rows * state.x_step;
-  const int64_t row = int64_t{batch} * state.capacity + position;
   if (state.floats) {
+    const int64_t row = int64_t{batch} * state.capacity + position;
     const size_t bytes = static_cast<size_t>(state.width) * sizeof(float);
     for (int32_t t = 0; t < state.rows; ++t)
       std::memcpy(state.floats + (row + t) * state.width, x + t * state.x_step, bytes);
     return;
   }
-  const Q8Layout& q8 = state.q8;
-  const auto step = static_cast<ptrdiff_t>(q8.step);
-  state.kernel->quantize({x, state.x_step, nullptr, state.q + row * step, step,
-                          state.scale + row * q8.groups, q8.groups, state.rows, state.width,
-                          q8.group});
+  auto* q = reinterpret_cast<int8_t*>(context.shared);
+  auto* scale = reinterpret_cast<float*>(q + int64_t{kRowsAtOnce} * state.width);
+  for (int32_t t = 0; t < state.rows;) {
+    // Up to the end of a block of the panels.
+    const int32_t at = position + t;
+    const int32_t rows = std::min(kRowsAtOnce - at % kRowsAtOnce, state.rows - t);
+    state.kernel->quantize({x + t * state.x_step, state.x_step, nullptr, q, state.width, scale,
+                            state.layout.heads, rows, state.width, state.layout.width});
+    put(state, batch, at, {q, scale, rows});
+    t += rows;
+  }
 }
 
 void run(const void* memory, RunContext& context) {
@@ -98,7 +131,8 @@ void run(const void* memory, RunContext& context) {
   const int64_t position = state.position.raw(0);
   if (position < 0 || position >= state.position.size)
     return note_fault(context, "a cache is full, or a position lies outside of it", position);
-  for (int32_t batch = 0; batch < state.batch; ++batch) store(state, batch, position);
+  for (int32_t batch = 0; batch < state.batch; ++batch)
+    store(state, context, batch, static_cast<int32_t>(position));
 }
 
 const char* variant(const void* memory) {
@@ -112,7 +146,7 @@ const NodeKind kCacheAppendNode = {.name = "cache_append",
                                    .type = fb::OpOptions::CacheAppendOptions,
                                    .state_bytes = sizeof(CacheState),
                                    .verify = verify,
-                                   .scratch = no_scratch,
+                                   .scratch = scratch,
                                    .arena_bytes = nullptr,
                                    .prepare = prepare,
                                    .run = run,

@@ -65,6 +65,20 @@ Status OpCheck::quantised(const TensorView& tensor) const {
                  "quantised rows are too large", kMost, tensor.shape.rows());
 }
 
+Status OpCheck::cache(const TensorView& tensor, DataType expected, int64_t batch,
+                      int64_t capacity) const {
+  constexpr int64_t kMost = INT32_MAX / 4;
+  HEED_TRY(type(tensor, expected));
+  HEED_TRY(require(
+      tensor.shape.rank == 3 && tensor.shape.dims[0] == batch && tensor.shape.dims[1] == capacity,
+      "a cache has another shape than its op says", batch * capacity, tensor.shape.rows()));
+  HEED_TRY(require(tensor.shape.rows() <= kMost && tensor.shape.last() <= kMost,
+                   "a cache is too large", kMost, tensor.shape.rows()));
+  return require(tensor.group > 0 && tensor.group % kCachedPanelRows == 0 &&
+                     static_cast<uint32_t>(tensor.shape.last()) % tensor.group == 0,
+                 "heads of a cache are no multiple of 16 wide", 0, tensor.group);
+}
+
 Status OpCheck::packed_constant(const TensorView& tensor, DataType expected_type,
                                 int64_t elements) const {
   HEED_TRY(type(tensor, expected_type));

@@ -35,12 +35,14 @@ class OpCheck {
   Status operands(size_t needed, size_t most) const;
   /// As above for ops with an epilogue: one to three outputs, any of which may be left out.
   Status operands_with_epilogue(size_t needed, size_t most) const;
-  /// Elements of a plain type: not q8_rows.
+  /// Elements of a plain type.
   Status plain(const TensorView& tensor) const {
-    return require(tensor.type != DataType::q8_rows, "an operand may not be of quantised rows");
+    return require(!is_quantised(tensor.type), "an operand may not be of quantised rows");
   }
   /// Quantised rows whose layout can be computed and addressed.
   Status quantised(const TensorView& tensor) const;
+  /// A cache of int8 of `batch` batches of `capacity` rows whose layout can be computed.
+  Status cache(const TensorView& tensor, DataType expected, int64_t batch, int64_t capacity) const;
   Status type(const TensorView& tensor, DataType expected) const {
     return require(tensor.type == expected, "an operand has the wrong type",
                    static_cast<int64_t>(expected), static_cast<int64_t>(tensor.type));

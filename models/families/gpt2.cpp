@@ -62,9 +62,9 @@ ValueId layer(const Gpt2& m, Net& net, const std::string& name, ValueId position
   const ValueId rows = turned_linear(net, before, name + "attn.c_attn", 3 * m.width);
   const Shape cache = {1, m.context, m.width};
   const ValueId keys =
-      net.append(net.state(name + "attn.keys", cache, head_width), rows, position, m.width);
-  const ValueId values =
-      net.append(net.state(name + "attn.values", cache, head_width), rows, position, 2 * m.width);
+      net.append(net.state(name + "attn.keys", cache, head_width, "keys"), rows, position, m.width);
+  const ValueId values = net.append(net.state(name + "attn.values", cache, head_width, "values"),
+                                    rows, position, 2 * m.width);
   AttentionPlan plan{m.heads, head_width};
   plan.causal = true;
   const ValueId heads =

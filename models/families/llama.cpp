@@ -120,9 +120,9 @@ ValueId attend(const Llama& m, Net& net, const std::string& layer, const Place& 
       net.rope(rows, at.angles, at.position, {m.heads + m.kv_heads, m.head_width}, self + "rope");
   const Shape cache = {1, m.context, kv};
   const ValueId keys =
-      net.append(net.state(self + "keys", cache, m.head_width), turned, at.position, q);
-  const ValueId values =
-      net.append(net.state(self + "values", cache, m.head_width), rows, at.position, q + kv);
+      net.append(net.state(self + "keys", cache, m.head_width, "keys"), turned, at.position, q);
+  const ValueId values = net.append(net.state(self + "values", cache, m.head_width, "values"), rows,
+                                    at.position, q + kv);
   AttentionPlan plan{m.heads, m.head_width, m.kv_heads};
   plan.causal = true;
   plan.window = m.window;

@@ -234,8 +234,9 @@ ValueId Net::rope(ValueId x, ValueId angles, ValueId position, const RopePlan& p
             name, kFusedDomain);
 }
 
-ValueId Net::state(const std::string& name, Shape shape, int64_t head_width) {
-  graph::Attributes attributes = {{"state", name}, {"head_width", head_width}};
+ValueId Net::state(const std::string& name, Shape shape, int64_t head_width, const char* holds) {
+  graph::Attributes attributes = {
+      {"state", name}, {"head_width", head_width}, {"holds", std::string(holds)}};
   attributes["shape"] = std::move(shape);
   const ValueId made = op("State", {kNoValue}, std::move(attributes), name, kFusedDomain);
   graph_.value(made).name = unique(name + ".before");

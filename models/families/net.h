@@ -124,8 +124,8 @@ class Net {
 
   // --- what lives from run to run
   /// The state of that name, [B,capacity,W], as it is when a run begins; entry points that name the
-  /// same share it. head_width: of the keys or values that attention reads from it; 0: none does.
-  ValueId state(const std::string& name, Shape shape, int64_t head_width);
+  /// same share it. holds: "keys" or "values", what attention reads from it; head_width: theirs.
+  ValueId state(const std::string& name, Shape shape, int64_t head_width, const char* holds);
   /// Rows of x [B,T,*], W columns from x_column on, join a state from `position` (i64 [1]) on;
   /// gives the state as it is then.
   ValueId append(ValueId state, ValueId x, ValueId position, int64_t x_column = 0);

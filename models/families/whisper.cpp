@@ -103,12 +103,13 @@ void add_encoder(Recipe& recipe, const Sizes& s, const std::string& prefix, int6
   const ValueId start = net.integers("start", {1}, {0});
   for (int64_t i = 0; i < s.decoder_layers; ++i) {
     const std::string cross = prefix + "decoder.layers." + std::to_string(i) + ".encoder_attn.";
-    for (const auto& [which, projection] :
-         {std::pair{"cross_key", "k_proj"}, std::pair{"cross_value", "v_proj"}}) {
-      const ValueId cache =
-          net.state(cache_name(i, which), {1, s.source_rows, s.width}, s.width / s.decoder_heads);
+    const auto leave = [&](const char* which, const char* projection, const char* holds) {
+      const ValueId cache = net.state(cache_name(i, which), {1, s.source_rows, s.width},
+                                      s.width / s.decoder_heads, holds);
       net.append(cache, net.linear(hidden, cross + projection, s.width), start);
-    }
+    };
+    leave("cross_key", "k_proj", "keys");
+    leave("cross_value", "v_proj", "values");
   }
 }
 
@@ -151,13 +152,13 @@ struct Past {
 Past remember(const Decoder& d, ValueId normed, const std::string& self, int64_t index) {
   Net& net = d.net;
   const int64_t width = d.s.width;
-  const auto append = [&](const char* which, const char* projection) {
+  const auto append = [&](const char* which, const char* projection, const char* holds) {
     const ValueId cache = net.state(cache_name(index, which), {d.beams, d.s.target_rows, width},
-                                    width / d.s.decoder_heads);
+                                    width / d.s.decoder_heads, holds);
     return net.append(cache, net.linear(normed, self + projection, width), d.position);
   };
-  const ValueId keys = append("key", "k_proj");
-  return {keys, append("value", "v_proj")};
+  const ValueId keys = append("key", "k_proj", "keys");
+  return {keys, append("value", "v_proj", "values")};
 }
 
 ValueId decoder_layer(const Decoder& d, ValueId x, const std::string& layer, int64_t index) {
@@ -178,8 +179,8 @@ ValueId decoder_layer(const Decoder& d, ValueId x, const std::string& layer, int
       net.reshape(net.linear(m, cross + "q_proj", width), {1, d.beams * d.rows, width});
   const Shape rows = {1, d.s.source_rows, width};
   const ValueId heard =
-      net.attention(queries, net.state(cache_name(index, "cross_key"), rows, head_width),
-                    net.state(cache_name(index, "cross_value"), rows, head_width), plan,
+      net.attention(queries, net.state(cache_name(index, "cross_key"), rows, head_width, "keys"),
+                    net.state(cache_name(index, "cross_value"), rows, head_width, "values"), plan,
                     layer + "encoder_attn", kNoValue, d.encoded);
   x = net.add(net.linear(net.reshape(heard, {d.beams, d.rows, width}), cross + "out_proj", width),
               x);

@@ -2,13 +2,12 @@
 // What every variant shares: all between the two products, over F32x16. Include after
 // vec_<isa>.h. A variant's Products has
 //
-//   static F32x16 dots(const int8_t* q8, const CachedRows& k, int32_t width, int32_t s, int32_t n)
-//     sum_d q8[d] k8[s + l, d] in lane l < n, n in 1 .. 16; what is in the others does not matter
-//   static void mix(const CachedRows& v, int32_t width, int32_t keys, const int8_t* high,
+//   Products(const int8_t* q8, int32_t width)
+//   F32x16 dots(const int8_t* k) const
+//     sum_d q8[d] k[s,d] of the 16 keys s of a block
+//   static void mix(const int8_t* v, int32_t width, int32_t keys, const int8_t* high,
 //                   const int8_t* low, int32_t* a, int32_t* b)
-//     a[d] = sum_s high[s] v8[s,d], b with low; both are zero from `keys` up to a multiple of 16
-//   static void collect(const float* p, ptrdiff_t step, int32_t n, float* out)
-//     out[l] = p[l * step]
+//     a[d] = sum_s high[s] v[s,d], b with low, over `keys` keys, a multiple of 16
 
 #include "ops/cached_attention/cached_attention.h"
 #include "ops/simd/vec_math.h"
@@ -25,11 +24,6 @@ inline void store_lanes(float* p, F32x16 a, int32_t n) {
   n >= 16 ? store(p, a) : store_partial(p, a, n);
 }
 
-/// Products::collect for machines that have nothing better.
-inline void collect_one_by_one(const float* p, ptrdiff_t step, int32_t n, float* out) {
-  for (int32_t l = 0; l < n; ++l) out[l] = p[l * step];
-}
-
 /// Returns the scale; n is a multiple of 16.
 inline float quantise_query(const float* x, int32_t n, int8_t* q) {
   F32x16 lanes = set1(0.0f);
@@ -41,40 +35,60 @@ inline float quantise_query(const float* x, int32_t n, int8_t* q) {
   return zero ? 0.0f : absmax / 127.0f;
 }
 
-/// z to p; returns the largest, 0 where all are -infinity. `scales`: scratch, one for each key.
+/// What is in sight, counted from the first key of its first block: keys `skip` .. `keys` - 1.
+struct Sight {
+  CachedPanel k, v;
+  const float* mask;  // null: none
+  float* p;
+  int32_t skip, keys;
+
+  explicit Sight(const CachedAttentionArgs& args)
+      : k(args.k), v(args.v), mask(args.mask), p(args.p) {
+    const int32_t base = args.begin / kCachedPanelRows * kCachedPanelRows;
+    skip = args.begin - base;
+    keys = args.end - base;
+    k.q += ptrdiff_t{base} * args.head_width;
+    v.q += ptrdiff_t{base} * args.value_width;
+    k.scale += base;
+    v.scale += base;
+    p += base;
+    if (mask) mask += base;
+  }
+  int32_t in_block(int32_t s) const { return keys - s < 16 ? keys - s : 16; }
+};
+
+/// z to p; returns the largest, 0 where all are -infinity.
 template <class Products>
-inline float logits(const CachedAttentionArgs& args, const int8_t* q8, float c, float* scales) {
-  const CachedRows& k = args.k;
-  Products::collect(k.scale, k.scale_step, args.keys, scales);
-  const F32x16 factor = set1(c);
-  F32x16 highest = set1(-HUGE_VALF);
-  for (int32_t s = 0; s < args.keys; s += 16) {
-    const int32_t n = args.keys - s < 16 ? args.keys - s : 16;
-    const F32x16 dots = Products::dots(q8, k, args.head_width, s, n);
-    F32x16 z = dots * (lanes_of(scales + s, n, 0.0f) * factor);
-    if (args.mask) z = z + lanes_of(args.mask + s, n, 0.0f);
-    if (n < 16) z = select(first_lanes(n), z, set1(-HUGE_VALF));
+inline float logits(const CachedAttentionArgs& args, const Sight& sight, const int8_t* q8,
+                    float c) {
+  const Products products(q8, args.head_width);
+  const F32x16 factor = set1(c), none = set1(-HUGE_VALF);
+  F32x16 highest = none;
+  for (int32_t s = 0; s < sight.keys; s += 16) {
+    const int32_t n = sight.in_block(s);
+    F32x16 z = products.dots(sight.k.q + ptrdiff_t{s} * args.head_width) *
+               (load(sight.k.scale + s) * factor);
+    if (sight.mask) z = z + lanes_of(sight.mask + s, n, 0.0f);
+    if (n < 16) z = select(first_lanes(n), z, none);
+    if (s == 0 && sight.skip > 0) z = select(first_lanes(sight.skip), none, z);
     highest = max(highest, z);
-    store_lanes(args.p + s, z, n);
+    store_lanes(sight.p + s, z, n);
   }
   const float largest = max(highest);
   return largest == -HUGE_VALF ? 0.0f : largest;
 }
 
 /// p and, in u, p * v_scale; returns the largest u.
-template <class Products>
-inline float exponentials(const CachedAttentionArgs& args, float highest, float* u, float* sum_e) {
-  const CachedRows& v = args.v;
-  Products::collect(v.scale, v.scale_step, args.keys, u);
+inline float exponentials(const Sight& sight, float highest, float* u, float* sum_e) {
   F32x16 sums = set1(0.0f), largest = set1(0.0f);
   const F32x16 shift = set1(highest);
-  for (int32_t s = 0; s < args.keys; s += 16) {
-    const int32_t n = args.keys - s < 16 ? args.keys - s : 16;
-    const F32x16 e = exp_below_max(lanes_of(args.p + s, n, -HUGE_VALF) - shift);
-    const F32x16 weighed = e * lanes_of(u + s, n, 0.0f);
-    store_lanes(args.p + s, e, n);
+  for (int32_t s = 0; s < sight.keys; s += 16) {
+    const int32_t n = sight.in_block(s);
+    const F32x16 e = exp_below_max(lanes_of(sight.p + s, n, -HUGE_VALF) - shift);
+    const F32x16 weighed = e * lanes_of(sight.v.scale + s, n, 0.0f);
+    store_lanes(sight.p + s, e, n);
     store(u + s, weighed);
-    sums = n < 16 ? select(first_lanes(n), sums + e, sums) : sums + e;
+    sums = sums + e;
     largest = max(largest, weighed);
   }
   *sum_e = sum(sums);
@@ -95,7 +109,8 @@ inline void split_weights(const float* u, int32_t keys, float to_weight, int8_t*
 
 template <class Products>
 float attend(const CachedAttentionArgs& args, void* scratch) {
-  const int32_t padded = (args.keys + 15) / 16 * 16;
+  const Sight sight(args);
+  const int32_t padded = (sight.keys + 15) / 16 * 16;
   alignas(64) int8_t q8[kCachedWidthMax];
   alignas(64) int32_t a[kCachedWidthMax], b[kCachedWidthMax];
   float* u = static_cast<float*>(scratch);
@@ -104,10 +119,11 @@ float attend(const CachedAttentionArgs& args, void* scratch) {
 
   const float c = quantise_query(args.q, args.head_width, q8) * args.scale;
   float sum_e = 0.0f;
-  const float largest = exponentials<Products>(args, logits<Products>(args, q8, c, u), u, &sum_e);
+  const float highest = logits<Products>(args, sight, q8, c);
+  const float largest = exponentials(sight, highest, u, &sum_e);
   const bool nothing = largest < 0x1p-100f;
-  split_weights(u, args.keys, nothing ? 0.0f : 16383.0f / largest, high, low);
-  Products::mix(args.v, args.value_width, args.keys, high, low, a, b);
+  split_weights(u, sight.keys, nothing ? 0.0f : 16383.0f / largest, high, low);
+  Products::mix(sight.v.q, args.value_width, padded, high, low, a, b);
   const float factor = nothing ? 0.0f : largest / 16383.0f / sum_e;
   for (int32_t d = 0; d < args.value_width; ++d) {
     // Exact in a double: the one rounding is that to float.

@@ -63,8 +63,8 @@ std::vector<heed_tensor> session_outputs(heed_session* session, const Entry& ent
 }
 
 std::string tensor_text(const heed_tensor& tensor) {
-  static const char* const kNames[] = {"float32", "int32", "int64",  "int8",
-                                       "uint8",   "bool",  "q8_rows"};
+  static const char* const kNames[] = {"float32", "int32",   "int64",   "int8",     "uint8",
+                                       "bool",    "q8_rows", "q8_keys", "q8_values"};
   std::string text = std::string(kNames[tensor.type]) + " [";
   for (int32_t i = 0; i < tensor.rank; ++i)
     text += (i == 0 ? "" : ", ") + std::to_string(tensor.dims[i]);

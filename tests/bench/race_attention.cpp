@@ -119,24 +119,25 @@ void attention(const Shape& s, Race* race) {
   race->run(work, contenders);
 }
 
-// Keys and values of all heads side by side, a scale for each row and head.
 void cache(const Shape& s, Race* race) {
-  const auto width = static_cast<size_t>(s.heads * s.width), keys = static_cast<size_t>(s.keys);
-  const auto heads = static_cast<size_t>(s.heads), layers = static_cast<size_t>(s.layers);
-  Buffer<int8_t> k(layers * keys * width), v(layers * keys * width);
-  Buffer<float> scale(layers * keys * heads), q(width), y(width), p(keys);
+  const auto width = static_cast<size_t>(s.width), heads = static_cast<size_t>(s.heads);
+  const size_t keys =
+      (static_cast<size_t>(s.keys) + kCachedPanelRows - 1) / kCachedPanelRows * kCachedPanelRows;
+  const size_t panels = static_cast<size_t>(s.layers) * heads;
+  Buffer<int8_t> k(panels * keys * width), v(panels * keys * width);
+  Buffer<float> k_scale(panels * keys), v_scale(panels * keys);
+  Buffer<float> q(heads * width), y(heads * width), p(keys);
   Buffer<char> scratch(cached_attention_scratch_bytes(s.keys));
   test::SeededRandom random(2);
   for (auto* rows : {&k, &v})
     for (int8_t& x : rows->span()) x = static_cast<int8_t>(random.integer(-127, 127));
-  for (float& x : scale.span()) x = 0.01f;
+  for (auto* scales : {&k_scale, &v_scale})
+    for (float& x : scales->span()) x = 0.01f;
   for (float& x : q.span()) x = random.normal();
   Work work = {"attention", text(s) + " cache"};
-  work.bytes_read = 2.0 * s.layers * s.keys * (static_cast<double>(width) + 4.0 * s.heads);
-  const auto head = [&](Buffer<int8_t>& rows, size_t layer, int32_t h) {
-    return CachedRows{rows.data() + layer * keys * width + h * s.width,
-                      static_cast<ptrdiff_t>(width), scale.data() + layer * keys * heads + h,
-                      s.heads};
+  work.bytes_read = 2.0 * static_cast<double>(panels) * s.keys * (s.width + 4.0);
+  const auto panel = [&](Buffer<int8_t>& rows, Buffer<float>& scales, size_t i) {
+    return CachedPanel{rows.data() + i * keys * width, scales.data() + i * keys};
   };
   std::vector<Contender> contenders;
   const CachedAttentionKernelList list = cached_attention_kernels();
@@ -144,13 +145,12 @@ void cache(const Shape& s, Race* race) {
     const CachedAttentionKernel* kernel = list.items[i];
     if (!race->enters(work, kernel->name, kernel->isa)) continue;
     contenders.push_back({kernel->name, [&, kernel] {
-                            for (size_t layer = 0; layer < layers; ++layer) {
-                              for (int32_t h = 0; h < s.heads; ++h) {
-                                kernel->run({q.data() + h * s.width, head(k, layer, h),
-                                             head(v, layer, h), s.keys, s.width, s.width, 0.125f,
-                                             nullptr, y.data() + h * s.width, p.data()},
-                                            scratch.data());
-                              }
+                            for (size_t n = 0; n < panels; ++n) {
+                              const size_t at = n % heads * width;
+                              kernel->run({q.data() + at, panel(k, k_scale, n),
+                                           panel(v, v_scale, n), 0, s.keys, s.width, s.width,
+                                           0.125f, nullptr, y.data() + at, p.data()},
+                                          scratch.data());
                             }
                           }});
   }

@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
 
+#include "engine/heed.h"
 #include "ops/quantize/quantize.h"
 #include "tests/support/one_op_bits.h"
 #include "tests/support/seeded_random.h"
@@ -19,24 +20,40 @@ std::vector<float> random_rows(SeededRandom& random, int32_t rows, int32_t width
   return values;
 }
 
-/// Fills a tensor of int8 rows with the quantised values.
+/// Puts the quantised values into a cache.
 void quantise(OneOp& op, int32_t tensor, const std::vector<float>& x) {
   const TensorView& view = op.at(tensor);
-  const Q8Layout q8 = view.q8();
-  choose_kernels(IsaSet{}).quantize->quantize(
-      {x.data(), q8.width, nullptr, view.as<int8_t>(), static_cast<ptrdiff_t>(q8.step),
-       reinterpret_cast<float*>(view.as<std::byte>() + q8.scale_offset), q8.groups, q8.rows,
-       q8.width, q8.group});
+  const CacheLayout layout = view.cache();
+  const auto part = view.type == DataType::q8_keys ? CachedPart::keys : CachedPart::values;
+  const int32_t row = view.shape.last();
+  std::vector<int8_t> q(static_cast<size_t>(layout.width));
+  for (int32_t b = 0; b < layout.batch; ++b) {
+    for (int32_t head = 0; head < layout.heads; ++head) {
+      std::byte* panel = view.as<std::byte>() + layout.panel_offset(b, head);
+      auto* scales = reinterpret_cast<float*>(panel + layout.scale_offset);
+      for (int32_t s = 0; s < layout.capacity; ++s) {
+        const float* from = x.data() + (b * layout.capacity + s) * row + head * layout.width;
+        choose_kernels(IsaSet{}).quantize->quantize({from, layout.width, nullptr, q.data(),
+                                                     layout.width, scales + s, 1, 1, layout.width,
+                                                     layout.width});
+        put_cached_rows(part, {q.data(), layout.width, 1, layout.width}, s,
+                        reinterpret_cast<int8_t*>(panel));
+      }
+    }
+  }
 }
 
+/// As the C API tells it.
 std::vector<float> floats_of(OneOp& op, int32_t tensor) {
   const TensorView& view = op.at(tensor);
-  const Q8Layout q8 = view.q8();
-  std::vector<float> x(static_cast<size_t>(q8.rows * q8.width));
-  choose_kernels(IsaSet{}).quantize->dequantize(
-      {view.as<int8_t>(), static_cast<ptrdiff_t>(q8.step),
-       reinterpret_cast<const float*>(view.as<std::byte>() + q8.scale_offset), q8.groups, x.data(),
-       q8.width, q8.rows, q8.width, q8.group});
+  heed_tensor seen{};
+  seen.type = static_cast<heed_type>(view.type);
+  seen.rank = view.shape.rank;
+  std::copy_n(view.shape.dims, view.shape.rank, seen.dims);
+  seen.data = view.data;
+  seen.group = static_cast<int32_t>(view.group);
+  std::vector<float> x(static_cast<size_t>(view.shape.elements()));
+  REQUIRE(heed_tensor_to_float(&seen, x.data(), x.size()) == HEED_OK);
   return x;
 }
 
@@ -87,21 +104,21 @@ struct CachedAttention {
 
   void define_cached(const std::vector<float>& q) {
     const int32_t kv_width = c.kv_heads * c.width;
-    const auto cache = [&](std::vector<float>& rows) {
+    const auto cache = [&](std::vector<float>& rows, DataType type) {
       if (!c.quantised) {
         const int32_t tensor = cached.floats({c.batch * c.capacity, kv_width});
         cached.set(tensor, rows);
         return tensor;
       }
-      const int32_t tensor = cached.add(DataType::q8_rows, {c.batch * c.capacity, kv_width},
-                                        static_cast<uint32_t>(c.width));
+      const int32_t tensor =
+          cached.add(type, {c.batch, c.capacity, kv_width}, static_cast<uint32_t>(c.width));
       quantise(cached, tensor, rows);
       rows = floats_of(cached, tensor);
       return tensor;
     };
     const int32_t cached_q = cached.floats({c.batch * c.queries, c.heads * c.width});
     cached.set(cached_q, q);
-    const int32_t cached_k = cache(k), cached_v = cache(v);
+    const int32_t cached_k = cache(k, DataType::q8_keys), cached_v = cache(v, DataType::q8_values);
     length = cached.add(DataType::i64, {1});
     cached.set<int64_t>(length, {c.length});
     cached_r = cached.floats({c.batch * c.queries, c.heads * c.width});
@@ -195,12 +212,13 @@ TEST_CASE("a number of keys that a cache cannot hold ends the run") {
 }
 
 TEST_CASE("rows join a cache at their position, as floats or as int8") {
-  for (const bool quantised : {false, true}) {
+  for (const DataType type : {DataType::f32, DataType::q8_keys, DataType::q8_values}) {
+    const bool quantised = type != DataType::f32;
     OneOp op;
     SeededRandom random(3);
     const auto x_values = random_rows(random, 6, 48);
     const int32_t x = op.floats({6, 48}), position = op.add(DataType::i32, {1});
-    const int32_t cache = quantised ? op.add(DataType::q8_rows, {20, 32}, 16) : op.floats({20, 32});
+    const int32_t cache = op.add(type, {2, 10, 32}, quantised ? 16 : 0);
     op.set(x, x_values);
     op.set<int32_t>(position, {4});
     fb::CacheAppendOptionsT options;

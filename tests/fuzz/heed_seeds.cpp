@@ -20,7 +20,11 @@ class ModelSink final : public RecipeSink {
   int32_t add(DataType type, const RecipeSizes& sizes, bool constant) override {
     const Dims dims(sizes.begin(), sizes.end());
     const std::string name = "t" + std::to_string(tiny.model.tensors.size());
-    if (!constant) return tiny.arena(name, dims, type);
+    if (!constant) {
+      const int32_t tensor = tiny.arena(name, dims, type);
+      if (is_cache(type)) tiny.at(tensor).group = dims.back();
+      return tensor;
+    }
     size_t bytes = element_bytes(type);
     for (const uint32_t size : dims) bytes *= size;
     const std::vector<uint8_t> ones(bytes, type == DataType::f32 ? 0x3d : 1);
@@ -35,7 +39,7 @@ class ModelSink final : public RecipeSink {
       if (tiny.at(tensor).storage != fb::Storage::arena) continue;
       if (std::find(outputs.begin(), outputs.end(), tensor) == outputs.end())
         feed(tensor);
-      else if (tiny.at(tensor).dtype != DataType::q8_rows)
+      else if (!is_quantised(tiny.at(tensor).dtype))
         tiny.output(tensor);
     }
     tiny.op("op", std::move(options), inputs, outputs);
@@ -48,14 +52,24 @@ class ModelSink final : public RecipeSink {
   TinyModel tiny;
 
  private:
-  // Inputs cannot be of quantised rows: an op makes those.
+  // Inputs cannot be quantised: an op makes those.
   void feed(int32_t tensor) {
-    if (tiny.at(tensor).dtype != DataType::q8_rows) {
+    const DataType type = tiny.at(tensor).dtype;
+    if (!is_quantised(type)) {
       tiny.entry().inputs.push_back(tensor);
       return;
     }
     const Dims shape = tiny.at(tensor).shape;
     const int32_t plain = tiny.input("plain", DataType::f32, shape);
+    if (is_cache(type)) {
+      const int64_t first = 0;
+      const int32_t position = tiny.constant("first", DataType::i64, {1}, &first);
+      fb::CacheAppendOptionsT append;
+      append.batch = shape[0];
+      append.rows = shape[1];
+      tiny.op("fill", append, {plain, position}, {tensor});
+      return;
+    }
     fb::RowsOptionsT rows;
     rows.rows = 1;
     for (size_t d = 0; d + 1 < shape.size(); ++d) rows.rows *= shape[d];
@@ -166,8 +180,8 @@ const OpRecipe kSizes[] = {
        o.head_width = 16;
        o.scale = 0.3f;
        const int32_t q = sink.floats({20, 32});
-       const int32_t k = sink.add(DataType::q8_rows, {24, 16}, false);
-       const int32_t v = sink.add(DataType::q8_rows, {24, 16}, false);
+       const int32_t k = sink.add(DataType::q8_keys, {1, 24, 16}, false);
+       const int32_t v = sink.add(DataType::q8_values, {1, 24, 16}, false);
        sink.op(std::move(o), {q, k, v, -1, sink.small(21)}, {sink.floats({20, 32})});
      }},
     {"attention whose heads the threads share",

@@ -31,6 +31,7 @@ class OneOp {
     view.halo = halo;
     size_t bytes = static_cast<size_t>(view.shape.elements()) * element_bytes(type);
     if (type == DataType::q8_rows) bytes = view.q8().bytes;
+    if (is_cache(type) && sizes.size() == 3 && group > 0) bytes = view.cache().bytes;
     memory_.push_back(std::make_unique<GuardedBuffer<std::byte>>(bytes + tail));
     view.data = memory_.back()->data();
     tensors_.push_back(view);

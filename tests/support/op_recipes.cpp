@@ -106,8 +106,8 @@ const OpRecipe kRecipes[] = {
        o.head_width = 16;
        o.scale = 0.3f;
        o.causal = true;
-       const int32_t q = sink.floats({8, 32}), k = sink.add(DataType::q8_rows, {12, 16}, false);
-       const int32_t v = sink.add(DataType::q8_rows, {12, 16}, false);
+       const int32_t q = sink.floats({8, 32}), k = sink.add(DataType::q8_keys, {2, 6, 16}, false);
+       const int32_t v = sink.add(DataType::q8_values, {2, 6, 16}, false);
        const int32_t length = sink.small(5);
        sink.op(std::move(o), {q, k, v, -1, length}, {sink.floats({8, 32})});
      }},
@@ -117,7 +117,7 @@ const OpRecipe kRecipes[] = {
        o.batch = 2;
        o.rows = 3;
        const int32_t x = sink.floats({6, 16}), position = sink.small(3);
-       sink.op(o, {x, position}, {sink.add(DataType::q8_rows, {20, 16}, false)});
+       sink.op(o, {x, position}, {sink.add(DataType::q8_values, {2, 10, 16}, false)});
      }},
     {"rope",
      [](RecipeSink& sink) {
