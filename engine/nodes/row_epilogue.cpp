@@ -125,18 +125,19 @@ void RowEpilogue::clear_halo() const {
 }
 
 const float* RowEpilogue::activate_and_add(int64_t first_row, int32_t rows, const float* core_rows,
-                                           ptrdiff_t* step, float* panel, float* absmax) const {
+                                           ptrdiff_t* step, float* panel, float* absmax,
+                                           bool adds) const {
   float* target = core(first_row, panel);
   RowsArgs args{core_rows, *step, target, width, rows, width, nullptr};
-  const bool copies = r && core_rows != target;
-  if (activation == ActivationKind::none && !residual && !copies) return core_rows;
-  if (activation != ActivationKind::none || !residual) {
+  const bool copies = r && core_rows != target && !residual;
+  if (activation == ActivationKind::none && !adds && !copies) return core_rows;
+  if (activation != ActivationKind::none || copies) {
     args.absmax = residual ? nullptr : absmax;
     kernels->activation->run(args, activation);
     args.x = target;
     args.x_step = width;
   }
-  if (residual) {
+  if (adds) {
     args.absmax = absmax;
     const int32_t from = static_cast<int32_t>(first_row % residual_rows);
     kernels->elementwise->add_rows({args, residual, width, from, residual_rows});
@@ -152,13 +153,22 @@ void RowEpilogue::finish(int64_t first_row, int32_t rows, const float* core_rows
   const bool normed = norm != fb::Norm::none;
   ptrdiff_t step = core_step;
   float* absmax_before_norm = wants_absmax && !normed ? absmax : nullptr;
-  const float* x = activate_and_add(first_row, rows, core_rows, &step, panel, absmax_before_norm);
+  // The norm adds the residual itself where that does not begin again in between.
+  const int64_t residual_row = residual ? first_row % residual_rows : 0;
+  const bool norm_adds = normed && residual && residual_row + rows <= residual_rows;
+  const float* x = activate_and_add(first_row, rows, core_rows, &step, panel, absmax_before_norm,
+                                    residual && !norm_adds);
   const bool ran = x != core_rows || activation != ActivationKind::none || residual;
   bool absmax_known = absmax_before_norm && ran;
   if (normed) {
     float* y = n ? n + first_row * width : panel;
-    const NormArgs args{
+    NormArgs args{
         {x, step, y, width, rows, width, wants_absmax ? absmax : nullptr}, gamma, beta, epsilon};
+    if (norm_adds) {
+      args.residual = residual + residual_row * width;
+      args.residual_step = args.sum_step = width;
+      args.sum = core(first_row, panel);
+    }
     norm == fb::Norm::layer ? kernels->norm->layer(args) : kernels->norm->rms(args);
     x = y;
     step = width;

@@ -55,7 +55,7 @@ struct RowEpilogue {
 
  private:
   const float* activate_and_add(int64_t first_row, int32_t rows, const float* core, ptrdiff_t* step,
-                                float* panel, float* absmax) const;
+                                float* panel, float* absmax, bool adds) const;
 };
 
 /// Checks an op's epilogue and its outputs for a core of rows x width, and the op's outputs list.

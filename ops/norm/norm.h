@@ -7,7 +7,8 @@
 //           y[i] = fma(x[i] * (1 / sqrt(ms + epsilon)), gamma[i], beta[i])
 //
 // Both sums are float32 in the 16-lane order; sums of squares accumulate by fused multiply-add.
-// Without beta the last step is a plain product.
+// Without beta the last step is a plain product. Where there is a residual, x + residual takes the
+// place of x and is stored.
 
 #include "ops/isa.h"
 #include "ops/rows.h"
@@ -19,6 +20,10 @@ struct NormArgs {
   const float* gamma;  // [n]; any alignment
   const float* beta;   // [n] or null
   float epsilon;
+  const float* residual = nullptr;  // rows residual_step floats apart; null: none
+  ptrdiff_t residual_step = 0;
+  float* sum = nullptr;  // where x + residual goes: rows sum_step floats apart; may equal x, or y
+  ptrdiff_t sum_step = 0;
 };
 
 /// One implementation. Thread-safe, allocates nothing, cannot fail.

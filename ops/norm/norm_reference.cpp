@@ -34,7 +34,23 @@ void normalize(const NormArgs& args, int32_t m, float mean, float inverse) {
   if (args.rows.absmax != nullptr) args.rows.absmax[m] = absmax;
 }
 
-void layer_norm(const NormArgs& args) {
+/// The same over x + residual, which lie at `sum` from here on.
+NormArgs add_residual(const NormArgs& args) {
+  if (args.residual == nullptr) return args;
+  NormArgs over = args;
+  over.rows.x = args.sum;
+  over.rows.x_step = args.sum_step;
+  for (int32_t m = 0; m < args.rows.rows; ++m) {
+    const float* x = args.rows.x + m * args.rows.x_step;
+    const float* residual = args.residual + m * args.residual_step;
+    float* sum = args.sum + m * args.sum_step;
+    for (int32_t i = 0; i < args.rows.n; ++i) sum[i] = x[i] + residual[i];
+  }
+  return over;
+}
+
+void layer_norm(const NormArgs& given) {
+  const NormArgs args = add_residual(given);
   const float inverse_n = 1.0f / static_cast<float>(args.rows.n);
   for (int32_t m = 0; m < args.rows.rows; ++m) {
     const float* x = args.rows.x + m * args.rows.x_step;
@@ -44,7 +60,8 @@ void layer_norm(const NormArgs& args) {
   }
 }
 
-void rms_norm(const NormArgs& args) {
+void rms_norm(const NormArgs& given) {
+  const NormArgs args = add_residual(given);
   const float inverse_n = 1.0f / static_cast<float>(args.rows.n);
   for (int32_t m = 0; m < args.rows.rows; ++m) {
     const float* x = args.rows.x + m * args.rows.x_step;

@@ -17,19 +17,46 @@ inline void fold_rows(const F32x16* lanes, float* out, FoldOne fold_one, FoldTwo
   }
 }
 
+/// Rows as they are.
+struct Plain {
+  F32x16 add(F32x16 v, int, int32_t) const { return v; }
+  F32x16 add_partial(F32x16 v, int, int32_t, int32_t) const { return v; }
+};
+/// Rows to which a residual is added; the sums are stored.
+struct Residual {
+  const float* residual;
+  ptrdiff_t residual_step;
+  float* sum;
+  ptrdiff_t sum_step;
+
+  F32x16 add(F32x16 v, int r, int32_t i) const {
+    v = v + load(residual + r * residual_step + i);
+    store(sum + r * sum_step + i, v);
+    return v;
+  }
+  F32x16 add_partial(F32x16 v, int r, int32_t i, int32_t n) const {
+    v = v + load_partial(residual + r * residual_step + i, n);
+    store_partial(sum + r * sum_step + i, v, n);
+    return v;
+  }
+};
+
 /// totals[r] = what `accumulate` gathers over row r, in the 16-lane order.
-template <int kRows, class F>
-inline void sum_rows(const float* x, ptrdiff_t x_step, int32_t n, F accumulate, float* totals) {
+template <int kRows, class Added, class F>
+inline void sum_rows(const float* x, ptrdiff_t x_step, int32_t n, Added added, F accumulate,
+                     float* totals) {
   F32x16 lanes[kRows];
   for (int r = 0; r < kRows; ++r) lanes[r] = set1(0.0f);
   int32_t i = 0;
   for (; i + 16 <= n; i += 16) {
-    for (int r = 0; r < kRows; ++r) lanes[r] = accumulate(load(x + r * x_step + i), lanes[r], r);
+    for (int r = 0; r < kRows; ++r) {
+      lanes[r] = accumulate(added.add(load(x + r * x_step + i), r, i), lanes[r], r);
+    }
   }
   if (i < n) {
     const Mask16 present = first_lanes(n - i);
     for (int r = 0; r < kRows; ++r) {
-      const F32x16 v = load_partial(x + r * x_step + i, n - i);
+      const F32x16 v = added.add_partial(load_partial(x + r * x_step + i, n - i), r, i, n - i);
       lanes[r] = select(present, accumulate(v, lanes[r], r), lanes[r]);
     }
   }
@@ -39,9 +66,9 @@ inline void sum_rows(const float* x, ptrdiff_t x_step, int32_t n, F accumulate, 
 
 /// y = (x - mean) * inverse * gamma + beta, sixteen columns of kRows rows.
 template <int kRows, bool kLayer, bool kBeta>
-inline void normalize_rows(NormArgs args, int32_t m, const float* mean, const float* inverse) {
+inline void normalize_rows(NormArgs args, const float* x, ptrdiff_t x_step, int32_t m,
+                           const float* mean, const float* inverse) {
   const RowsArgs rows = args.rows;
-  const float* x = rows.x + m * rows.x_step;
   float* y = rows.y + m * rows.y_step;
   F32x16 absmax[kRows], means[kRows], inverses[kRows];
   for (int r = 0; r < kRows; ++r) {
@@ -61,7 +88,7 @@ inline void normalize_rows(NormArgs args, int32_t m, const float* mean, const fl
     const F32x16 gamma = load(args.gamma + i);
     const F32x16 beta = kBeta ? load(args.beta + i) : set1(0.0f);
     for (int r = 0; r < kRows; ++r) {
-      store(y + r * rows.y_step + i, apply(load(x + r * rows.x_step + i), r, gamma, beta));
+      store(y + r * rows.y_step + i, apply(load(x + r * x_step + i), r, gamma, beta));
     }
   }
   if (i < rows.n) {
@@ -70,7 +97,7 @@ inline void normalize_rows(NormArgs args, int32_t m, const float* mean, const fl
     const F32x16 gamma = load_partial(args.gamma + i, left);
     const F32x16 beta = kBeta ? load_partial(args.beta + i, left) : set1(0.0f);
     for (int r = 0; r < kRows; ++r) {
-      const F32x16 v = load_partial(x + r * rows.x_step + i, left);
+      const F32x16 v = load_partial(x + r * x_step + i, left);
       store_partial(y + r * rows.y_step + i, apply(v, r, gamma, beta), left);
     }
   }
@@ -108,21 +135,40 @@ inline void norm(NormArgs args) {
   alignas(64) float mean[kTogether] = {}, inverse[kTogether];
   for (int32_t m = 0; m < rows.rows; m += together) {
     const int32_t count = rows.rows - m < together ? rows.rows - m : together;
-    const float* const x = rows.x + m * rows.x_step;
-    if constexpr (kLayer) {
-      const auto add = [](F32x16 v, F32x16 lanes, int) { return lanes + v; };
+    const float* x = rows.x + m * rows.x_step;
+    ptrdiff_t x_step = rows.x_step;
+    const auto pass = [&](auto added_to, auto accumulate_of, float* totals) {
       by_fours(count, [&](auto n, int32_t r) {
-        sum_rows<n>(x + r * rows.x_step, rows.x_step, rows.n, add, mean + r);
+        sum_rows<n>(x + r * x_step, x_step, rows.n, added_to(r), accumulate_of(r), totals + r);
       });
-      for (int32_t r = 0; r < count; ++r) mean[r] = mean[r] * inverse_n;
-    }
-    by_fours(count, [&](auto n, int32_t r) {
-      const auto add_square = [of = mean + r](F32x16 v, F32x16 lanes, int i) {
+    };
+    const auto plain = [](int32_t) { return Plain{}; };
+    const auto first_pass = [&](auto accumulate_of, float* totals) {
+      if (args.residual == nullptr) return pass(plain, accumulate_of, totals);
+      const auto residual = [&](int32_t r) {
+        return Residual{args.residual + (m + r) * args.residual_step, args.residual_step,
+                        args.sum + (m + r) * args.sum_step, args.sum_step};
+      };
+      pass(residual, accumulate_of, totals);
+      x = args.sum + m * args.sum_step;
+      x_step = args.sum_step;
+    };
+    const auto square = [&](int32_t r) {
+      return [of = mean + r](F32x16 v, F32x16 lanes, int i) {
         const F32x16 d = kLayer ? v - set1(of[i]) : v;
         return fma(d, d, lanes);
       };
-      sum_rows<n>(x + r * rows.x_step, rows.x_step, rows.n, add_square, inverse + r);
-    });
+    };
+    if constexpr (kLayer) {
+      const auto add = [](int32_t) {
+        return [](F32x16 v, F32x16 lanes, int) { return lanes + v; };
+      };
+      first_pass(add, mean);
+      for (int32_t r = 0; r < count; ++r) mean[r] = mean[r] * inverse_n;
+      pass(plain, square, inverse);
+    } else {
+      first_pass(square, inverse);
+    }
     if (count == kTogether) {
       store(inverse, set1(1.0f) / sqrt(load(inverse) * set1(inverse_n) + set1(args.epsilon)));
     } else {
@@ -130,10 +176,11 @@ inline void norm(NormArgs args) {
         inverse[r] = 1.0f / sqrt(inverse[r] * inverse_n + args.epsilon);
     }
     by_fours(count, [&](auto n, int32_t r) {
+      const float* row = x + r * x_step;
       if (args.beta != nullptr) {
-        normalize_rows<n, kLayer, true>(args, m + r, mean + r, inverse + r);
+        normalize_rows<n, kLayer, true>(args, row, x_step, m + r, mean + r, inverse + r);
       } else {
-        normalize_rows<n, kLayer, false>(args, m + r, mean + r, inverse + r);
+        normalize_rows<n, kLayer, false>(args, row, x_step, m + r, mean + r, inverse + r);
       }
     });
   }

@@ -20,6 +20,40 @@ void run(const NormKernel& kernel, bool layer, const NormArgs& args) {
   (layer ? kernel.layer : kernel.rms)(args);
 }
 
+/// Every variant of norm(x + residual), beside x or in its place, next to the sum and its norm in
+/// turn.
+void check_residual(SeededRandom& random, Panel& x, bool layer, const float* gamma,
+                    const float* beta) {
+  const auto count = static_cast<size_t>(x.rows);
+  Panel residual(x.rows, x.n, 1), expected_sum(x.rows, x.n, 2), expected(x.rows, x.n, 0);
+  residual.fill(random, Values::normal);
+  GuardedBuffer<float> expected_absmax(count), absmax(count);
+  for (int32_t m = 0; m < x.rows; ++m)
+    for (int32_t i = 0; i < x.n; ++i) expected_sum.row(m)[i] = x.row(m)[i] + residual.row(m)[i];
+  run(reference_of(norm_kernels()), layer,
+      args_of(expected_sum, expected, expected_absmax.data(), gamma, beta));
+  for_each_variant(norm_kernels(), detect_isa(), [&](const NormKernel& kernel) {
+    INFO(kernel.name << " with a residual, n " << x.n << " rows " << x.rows);
+    for (const bool in_place : {false, true}) {
+      Panel from(x.rows, x.n, 2), sum(x.rows, x.n, 2), y(x.rows, x.n, 0);
+      for (int32_t m = 0; m < x.rows; ++m) std::copy_n(x.row(m), x.n, from.row(m));
+      Panel& to = in_place ? from : sum;
+      NormArgs args = args_of(from, y, absmax.data(), gamma, beta);
+      args.residual = residual.memory.data();
+      args.residual_step = residual.step;
+      args.sum = to.memory.data();
+      args.sum_step = to.step;
+      run(kernel, layer, args);
+      for (int32_t m = 0; m < x.rows; ++m) {
+        const size_t bytes = static_cast<size_t>(x.n) * sizeof(float);
+        CHECK(same_bits(to.row(m), expected_sum.row(m), bytes));
+        CHECK(same_bits(y.row(m), expected.row(m), bytes));
+      }
+      CHECK(same_bits(absmax.data(), expected_absmax.data(), absmax.bytes()));
+    }
+  });
+}
+
 }  // namespace
 
 TEST_CASE("every norm variant gives the reference's bits at every width and row count") {
@@ -50,6 +84,7 @@ TEST_CASE("every norm variant gives the reference's bits at every width and row 
           run(kernel, layer, args_of(y, y, nullptr, gamma.data(), shift));
           CHECK(same_bits(y, expected));
         });
+        check_residual(random, x, layer, gamma.data(), shift);
       }
     }
   }
