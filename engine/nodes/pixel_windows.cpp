@@ -9,6 +9,19 @@ namespace {
 
 constexpr int64_t kSizeMax = 1 << 16;  // of a kernel, stride, dilation or padding
 
+/// Runs of a few pixels are too short for a call: pieces of 16 bytes, the last of which reaches
+/// back.
+inline void copy_run(const std::byte* from, int64_t bytes, std::byte* to) {
+  constexpr int64_t kPiece = 16, kLong = 256;
+  if (bytes < kPiece || bytes > kLong) {
+    std::memcpy(to, from, static_cast<size_t>(bytes));
+    return;
+  }
+  int64_t at = 0;
+  for (; at + kPiece <= bytes; at += kPiece) std::memcpy(to + at, from + at, kPiece);
+  if (at < bytes) std::memcpy(to + bytes - kPiece, from + bytes - kPiece, kPiece);
+}
+
 }  // namespace
 
 PixelWindows PixelWindows::of(const fb::PixelWindow* p) {
@@ -46,26 +59,33 @@ void PixelWindows::gather(const std::byte* x, size_t pixel_bytes, int64_t first_
   const auto bytes = static_cast<int64_t>(pixel_bytes);
   // Neighbours across lie next to each other in memory where nothing is left out.
   const int64_t run = dilation_w == 1 ? kernel_w : 1, runs = dilation_w == 1 ? 1 : kernel_w;
-  for (int64_t row = first_row; row < first_row + rows; ++row) {
-    const int64_t image = row / (out_h * out_w), at = row % (out_h * out_w);
-    const int64_t top = at / out_w * stride_h - pad_top, left = at % out_w * stride_w - pad_left;
+  const int64_t line = in_w * bytes;
+  int64_t out_y = first_row / out_w % out_h, out_x = first_row % out_w;
+  const std::byte* image = x + first_row / (out_h * out_w) * in_h * line;
+  for (int32_t row = 0; row < rows; ++row) {
+    const int64_t top = out_y * stride_h - pad_top, left = out_x * stride_w - pad_left;
     for (int64_t ky = 0; ky < kernel_h; ++ky) {
       const int64_t y = top + ky * dilation_h;
+      const bool inside = y >= 0 && y < in_h;
       for (int64_t r = 0; r < runs; ++r, out += run * bytes) {
         const int64_t begin = left + r * dilation_w;
-        const int64_t from = std::clamp<int64_t>(begin, 0, in_w);
-        const int64_t to = y < 0 || y >= in_h ? from : std::clamp<int64_t>(begin + run, from, in_w);
-        if (to - from == run) {
-          std::memcpy(out, x + ((image * in_h + y) * in_w + from) * bytes,
-                      static_cast<size_t>(run * bytes));
+        if (inside && begin >= 0 && begin + run <= in_w) {
+          copy_run(image + y * line + begin * bytes, run * bytes, out);
           continue;
         }
+        const int64_t from = std::clamp<int64_t>(begin, 0, in_w);
+        const int64_t to = inside ? std::clamp<int64_t>(begin + run, from, in_w) : from;
         std::memset(out, 0, static_cast<size_t>(run * bytes));
         if (to > from)
-          std::memcpy(out + (from - begin) * bytes, x + ((image * in_h + y) * in_w + from) * bytes,
+          std::memcpy(out + (from - begin) * bytes, image + y * line + from * bytes,
                       static_cast<size_t>((to - from) * bytes));
       }
     }
+    if (++out_x < out_w) continue;
+    out_x = 0;
+    if (++out_y < out_h) continue;
+    out_y = 0;
+    image += in_h * line;
   }
 }
 

@@ -6,6 +6,7 @@ namespace heed {
 namespace {
 
 constexpr int64_t kTile = 16;  // transposes walk squares of this side
+constexpr int64_t kFewColumns = 4;
 
 void drop(StridedCopy* copy, int32_t d) {
   for (int32_t i = d; i + 1 < copy->rank; ++i) {
@@ -55,11 +56,20 @@ void copy_row(const T* src, int64_t src_step, T* dst, int64_t dst_step, int64_t 
   }
 }
 
-/// Rows of the destination first .. last-1 of the last two dimensions, in squares.
+/// Rows of the destination first .. last-1 of the last two dimensions, in squares; few columns, as
+/// a picture's channels are, one by one.
 template <class T>
 void copy_tiled(const StridedCopy& c, const T* src, T* dst, int64_t first, int64_t last) {
   const int32_t row = c.rank - 2, column = c.rank - 1;
   const int64_t columns = c.size[column];
+  if (columns <= kFewColumns) {
+    for (int64_t j = 0; j < columns; ++j) {
+      const T* from = src + j * c.src_step[column];
+      T* to = dst + j * c.dst_step[column];
+      for (int64_t i = first; i < last; ++i) to[i * c.dst_step[row]] = from[i];
+    }
+    return;
+  }
   for (int64_t j0 = 0; j0 < columns; j0 += kTile) {
     const int64_t j1 = j0 + kTile < columns ? j0 + kTile : columns;
     for (int64_t i = first; i < last; ++i) {
