@@ -55,6 +55,16 @@ class Products {
     for (; d < width; d += 16) mix_columns<1>(v, width, d, keys, high, low, a, b);
   }
 
+  static void join(const int32_t* a, const int32_t* b, int32_t width, float factor, float* y) {
+    const auto eight = [](const int32_t* p) {
+      return _mm512_cvtepi32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    };
+    for (int32_t d = 0; d < width; d += 8) {
+      const __m512d sum = _mm512_fmadd_pd(_mm512_set1_pd(128.0), eight(a + d), eight(b + d));
+      _mm256_storeu_ps(y + d, _mm256_mul_ps(_mm512_cvtpd_ps(sum), _mm256_set1_ps(factor)));
+    }
+  }
+
  private:
   /// kBlocks * 16 columns from the d-th on.
   template <int kBlocks>

@@ -49,6 +49,10 @@ class Products {
     }
   }
 
+  static void join(const int32_t* a, const int32_t* b, int32_t width, float factor, float* y) {
+    join_one_by_one(a, b, width, factor, y);
+  }
+
  private:
   template <int kLane>
   static void add_both(int32x4_t* sum_a, int32x4_t* sum_b, const int8_t* x, int8x16_t w_high,

@@ -64,6 +64,10 @@ class Products {
     }
   }
 
+  static void join(const int32_t* a, const int32_t* b, int32_t width, float factor, float* y) {
+    join_one_by_one(a, b, width, factor, y);
+  }
+
  private:
   const int8_t* q8_;
   int32_t width_;

@@ -8,6 +8,8 @@
 //   static void mix(const int8_t* v, int32_t width, int32_t keys, const int8_t* high,
 //                   const int8_t* low, int32_t* a, int32_t* b)
 //     a[d] = sum_s high[s] v[s,d], b with low, over `keys` keys, a multiple of 16
+//   static void join(const int32_t* a, const int32_t* b, int32_t width, float factor, float* y)
+//     y[d] = float(128 a[d] + b[d]) factor: exact in a double, the one rounding is that to float
 
 #include "ops/cached_attention/cached_attention.h"
 #include "ops/simd/vec_math.h"
@@ -22,6 +24,12 @@ inline F32x16 lanes_of(const float* p, int32_t n, float otherwise) {
 }
 inline void store_lanes(float* p, F32x16 a, int32_t n) {
   n >= 16 ? store(p, a) : store_partial(p, a, n);
+}
+
+/// Products::join for machines that have nothing better.
+inline void join_one_by_one(const int32_t* a, const int32_t* b, int32_t width, float factor,
+                            float* y) {
+  for (int32_t d = 0; d < width; ++d) y[d] = static_cast<float>(128.0 * a[d] + b[d]) * factor;
 }
 
 /// Returns the scale; n is a multiple of 16.
@@ -125,10 +133,7 @@ float attend(const CachedAttentionArgs& args, void* scratch) {
   split_weights(u, sight.keys, nothing ? 0.0f : 16383.0f / largest, high, low);
   Products::mix(sight.v.q, args.value_width, padded, high, low, a, b);
   const float factor = nothing ? 0.0f : largest / 16383.0f / sum_e;
-  for (int32_t d = 0; d < args.value_width; ++d) {
-    // Exact in a double: the one rounding is that to float.
-    args.y[d] = static_cast<float>(128.0 * a[d] + b[d]) * factor;
-  }
+  Products::join(a, b, args.value_width, factor, args.y);
   return sum_e;
 }
 
