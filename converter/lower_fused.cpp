@@ -74,16 +74,32 @@ void Lowering::lower_chain(const Chain& chain) {
   }
 }
 
+namespace {
+
+/// To 1.3e-4, where there is such a form.
+fb::Activation short_form(fb::Activation activation) {
+  switch (activation) {
+    case fb::Activation::gelu_erf:
+      return fb::Activation::gelu_erf_short;
+    case fb::Activation::gelu_tanh:
+      return fb::Activation::gelu_tanh_short;
+    case fb::Activation::silu:
+      return fb::Activation::silu_short;
+    default:
+      return activation;
+  }
+}
+
+}  // namespace
+
 fb::EpilogueT Lowering::epilogue_of(const Chain& chain) {
   fb::EpilogueT epilogue;
   const Node& core = graph_.node(chain.core);
   if (core.domain == kFusedDomain) epilogue.activation = activation_of(core);
   if (chain.residual != kNoValue) epilogue.residual = residual_of(chain);
   // Rows that nobody reads as floats are rounded to int8 next, in steps far above its error.
-  if (epilogue.activation == fb::Activation::gelu_erf && chain.residual == kNoValue &&
-      chain.norm == kNoNode && !demands_.plain(chain.result())) {
-    epilogue.activation = fb::Activation::gelu_erf_short;
-  }
+  if (chain.residual == kNoValue && chain.norm == kNoNode && !demands_.plain(chain.result()))
+    epilogue.activation = short_form(epilogue.activation);
   if (chain.norm == kNoNode) return epilogue;
   const Node& norm = graph_.node(chain.norm);
   epilogue.norm = norm.string_or("kind", "layer") == "rms" ? fb::Norm::rms : fb::Norm::layer;

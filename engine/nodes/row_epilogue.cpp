@@ -58,7 +58,7 @@ Status verify_epilogue(const OpInfo& info, const fb::Epilogue* epilogue, int64_t
   const bool normed = epilogue && epilogue->norm() != fb::Norm::none;
   HEED_TRY(check.require(normed || !info.has_output(kStageN), "stores a norm that it lacks"));
   if (!epilogue) return Status::ok;
-  HEED_TRY(check.require(epilogue->activation() <= fb::Activation::gelu_erf_short,
+  HEED_TRY(check.require(epilogue->activation() <= fb::Activation::silu_short,
                          "an unknown activation", 0, static_cast<int64_t>(epilogue->activation())));
   HEED_TRY(check.require(epilogue->norm() <= fb::Norm::rms, "an unknown norm", 0,
                          static_cast<int64_t>(epilogue->norm())));

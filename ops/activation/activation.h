@@ -3,11 +3,11 @@
 //
 //   relu            max(x, 0)
 //   gelu_erf        x/2 (1 + erf(x / sqrt 2))
-//   gelu_erf_short  the same to 1.3e-4, far below a step of the int8 values that it becomes next
 //   gelu_tanh       x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)): the tanh spelling, rewritten
 //   gelu_sigmoid    x sigmoid(1.702 x)
 //   silu            x sigmoid(x)
 //   sigmoid, tanh
+//   .._short        the same to 1.3e-4, far below a step of the int8 values that it becomes next
 //
 // Error bounds against the exact functions are stated in ops/README.md and held by the tests.
 
@@ -27,6 +27,8 @@ enum class ActivationKind : uint8_t {
   tanh = 6,
   gelu_sigmoid = 7,
   gelu_erf_short = 8,
+  gelu_tanh_short = 9,
+  silu_short = 10,
 };
 
 /// One implementation. Thread-safe, allocates nothing, cannot fail.

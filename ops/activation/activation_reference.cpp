@@ -14,6 +14,10 @@ float activate(float x, ActivationKind kind) {
       return scalar::max(x, 0.0f);
     case ActivationKind::gelu_erf:
       return scalar::gelu_erf(x);
+    case ActivationKind::gelu_tanh_short:
+      return scalar::gelu_tanh_short(x);
+    case ActivationKind::silu_short:
+      return scalar::silu_short(x);
     case ActivationKind::gelu_erf_short:
       return scalar::gelu_erf_short(x);
     case ActivationKind::gelu_tanh:

@@ -16,6 +16,10 @@ void run_activation(const RowsArgs& args, ActivationKind kind) {
       return map_rows(args, [](F32x16 v, int32_t, int32_t) { return relu(v); });
     case ActivationKind::gelu_erf:
       return map_rows(args, [](F32x16 v, int32_t, int32_t) { return gelu_erf(v); });
+    case ActivationKind::gelu_tanh_short:
+      return map_rows(args, [](F32x16 v, int32_t, int32_t) { return gelu_tanh_short(v); });
+    case ActivationKind::silu_short:
+      return map_rows(args, [](F32x16 v, int32_t, int32_t) { return silu_short(v); });
     case ActivationKind::gelu_erf_short:
       return map_rows(args, [](F32x16 v, int32_t, int32_t) { return gelu_erf_short(v); });
     case ActivationKind::gelu_tanh:

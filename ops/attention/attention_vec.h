@@ -563,13 +563,12 @@ void write_map(const Block& block, const int16_t* steps, int32_t keys, float inv
   }
 }
 
-/// body(Index<R>) with R of V::kRows, half of that and 1 for `rows` rows.
+/// body(Index<R>) with R of V::kRows or, for few `rows`, half of that.
 template <class V, class Body>
 HEED_INLINE void with_rows(int32_t rows, Body body) {
-  if (V::kRows > 3 && rows > 1 && rows <= V::kRows / 2) {
-    body(Index<larger(V::kRows / 2, 1)>{});
-  } else if (rows == 1) {
-    body(Index<1>{});
+  constexpr int32_t kHalf = larger(V::kRows / 2, 1);
+  if (kHalf < V::kRows && rows <= kHalf) {
+    body(Index<kHalf>{});
   } else {
     body(Index<V::kRows>{});
   }

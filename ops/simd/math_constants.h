@@ -37,6 +37,14 @@ constexpr float kGeluErfMax = 5.9f;
 constexpr float kGeluErfShort[6] = {0x1.68ea4ep-1f, -0x1.101d16p-2f, -0x1.8581acp-4f,
                                     0x1.086f16p-4f, -0x1.69ce50p-7f, 0x1.266e8cp-11f};
 constexpr float kGeluErfShortMax = 3.9f;
+/// The same of GELU's tanh spelling, 0 <= t <= 3.8: off by 1e-4.
+constexpr float kGeluTanhShort[6] = {0x1.691f12p-1f, -0x1.12a7eep-2f, -0x1.73044ap-4f,
+                                     0x1.f9fa86p-5f, -0x1.54f33cp-7f, 0x1.0d7550p-11f};
+constexpr float kGeluTanhShortMax = 3.8f;
+/// The sixteenth root of 1 / (1 + e^t), 0 <= t <= 11.5: t times its sixteenth power is off by 1e-4.
+constexpr float kSiluShort[6] = {0x1.ea2de6p-1f,  -0x1.d643cep-6f,  -0x1.2ae730p-7f,
+                                 0x1.d1e5d6p-10f, -0x1.2f30d2p-13f, 0x1.26d1aep-18f};
+constexpr float kSiluShortMax = 11.5f;
 
 /// erf(x) / x in powers of x^2, |x| <= 0.9. Relative error 5.4e-8.
 constexpr float kErfSmall[6] = {0x1.20dd74p+0f,  -0x1.812632p-2f, 0x1.cdfebap-4f,

@@ -96,6 +96,19 @@ float gelu_erf(float x) {
   return std::fma(-t, fourth * fourth, relu(x));
 }
 
+float gelu_tanh_short(float x) {
+  const float t = min(math::kGeluTanhShortMax, std::fabs(x));
+  const float root = polynomial(t, math::kGeluTanhShort);
+  return std::fma(-t, root * root, relu(x));
+}
+
+float silu_short(float x) {
+  const float t = min(math::kSiluShortMax, std::fabs(x));
+  const float root = polynomial(t, math::kSiluShort);
+  const float square = root * root, fourth = square * square, eighth = fourth * fourth;
+  return std::fma(-t, eighth * eighth, relu(x));
+}
+
 float gelu_erf_short(float x) {
   const float t = min(math::kGeluErfShortMax, std::fabs(x));
   const float root = polynomial(t, math::kGeluErfShort);

@@ -13,6 +13,8 @@ float sigmoid(float x);
 float silu(float x);
 float gelu_erf(float x);
 float gelu_erf_short(float x);
+float gelu_tanh_short(float x);
+float silu_short(float x);
 float gelu_tanh(float x);
 float gelu_sigmoid(float x);
 

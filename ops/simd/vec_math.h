@@ -95,6 +95,17 @@ inline F32x16 gelu_erf(F32x16 x) {
   const F32x16 square = root * root, fourth = square * square;
   return fnma(t, fourth * fourth, relu(x));
 }
+inline F32x16 gelu_tanh_short(F32x16 x) {
+  const F32x16 t = min_abs(set1(math::kGeluTanhShortMax), x);
+  const F32x16 root = polynomial(t, math::kGeluTanhShort);
+  return fnma(t, root * root, relu(x));
+}
+inline F32x16 silu_short(F32x16 x) {
+  const F32x16 t = min_abs(set1(math::kSiluShortMax), x);
+  const F32x16 root = polynomial(t, math::kSiluShort);
+  const F32x16 square = root * root, fourth = square * square, eighth = fourth * fourth;
+  return fnma(t, eighth * eighth, relu(x));
+}
 inline F32x16 gelu_erf_short(F32x16 x) {
   const F32x16 t = min_abs(set1(math::kGeluErfShortMax), x);
   const F32x16 root = polynomial(t, math::kGeluErfShort);

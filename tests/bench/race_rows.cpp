@@ -83,10 +83,15 @@ std::vector<Contender> contenders_of(const List& list, const Work& work, const R
 void activation(const Shape& s, Race* race) {
   Panel panel(s);
   const std::pair<ActivationKind, const char*> kinds[] = {
-      {ActivationKind::gelu_erf, "gelu_erf"},   {ActivationKind::gelu_erf_short, "gelu_erf_short"},
-      {ActivationKind::gelu_tanh, "gelu_tanh"}, {ActivationKind::gelu_sigmoid, "gelu_sigmoid"},
-      {ActivationKind::silu, "silu"},           {ActivationKind::sigmoid, "sigmoid"},
-      {ActivationKind::tanh, "tanh"},           {ActivationKind::relu, "relu"}};
+      {ActivationKind::gelu_erf, "gelu_erf"},
+      {ActivationKind::gelu_erf_short, "gelu_erf_short"},
+      {ActivationKind::gelu_tanh, "gelu_tanh"},
+      {ActivationKind::gelu_sigmoid, "gelu_sigmoid"},
+      {ActivationKind::silu, "silu"},
+      {ActivationKind::silu_short, "silu_short"},
+      {ActivationKind::sigmoid, "sigmoid"},
+      {ActivationKind::tanh, "tanh"},
+      {ActivationKind::relu, "relu"}};
   for (const auto& [kind, name] : kinds) {
     const Work work = panel.work("activation", name, 4, 4);
     race->run(work, contenders_of(activation_kernels(), work, *race,
