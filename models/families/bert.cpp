@@ -1,7 +1,10 @@
-// BERT and what has its layers: MiniLM and other sentence embedders, DistilBERT, RoBERTa.
+// BERT and what has its layers: MiniLM and other sentence embedders, DistilBERT, RoBERTa, ALBERT.
 //
 //   h = LayerNorm(words[ids] + positions + types[type_ids])
 //   per layer: h = LayerNorm(h + attention(h));  h = LayerNorm(h + W2 gelu(W1 h))
+//
+// ALBERT's rows are narrow and made wide before the first layer; its layers are one, or a few,
+// again and again.
 //
 // then the head that config.json's architecture names, or the pooling of a sentence-transformers
 // folder.
@@ -27,10 +30,22 @@ constexpr LayerNames kDistilBert = {"transformer.layer.", "attention.q_lin",   "
                                     "attention.v_lin",    "attention.out_lin", "sa_layer_norm",
                                     "ffn.lin1",           "ffn.lin2",          "output_layer_norm"};
 
+constexpr LayerNames kAlbert = {"encoder.albert_layer_groups.",
+                                "attention.query",
+                                "attention.key",
+                                "attention.value",
+                                "attention.dense",
+                                "attention.LayerNorm",
+                                "ffn",
+                                "ffn_output",
+                                "full_layer_layer_norm"};
+
 /// The numbers of config.json, under whichever names.
 struct BertSizes {
-  bool distil = false, roberta = false;
-  int64_t first_position = 0;  // RoBERTa counts from behind the padding's
+  bool distil = false, roberta = false, albert = false;
+  int64_t first_position = 0;        // RoBERTa counts from behind the padding's
+  int64_t row_width = 0;             // of words and positions
+  int64_t groups = 1, in_group = 1;  // ALBERT: layers that there are
   int64_t width = 0, inner = 0, layers = 0, heads = 0, vocabulary = 0, positions = 0;
   double epsilon = 1e-12;
   std::string activation;
@@ -41,13 +56,18 @@ BertSizes read_bert_sizes(const Settings& config) {
   BertSizes s;
   s.distil = config.text("model_type") == "distilbert";
   s.roberta = config.text("model_type") == "roberta";
-  s.names = s.distil ? kDistilBert : kBert;
+  s.albert = config.text("model_type") == "albert";
+  s.names = s.distil ? kDistilBert : s.albert ? kAlbert : kBert;
   s.width = config.size(s.distil ? "dim" : "hidden_size");
   s.inner = config.size(s.distil ? "hidden_dim" : "intermediate_size");
   s.layers = config.size(s.distil ? "n_layers" : "num_hidden_layers");
   s.heads = config.size(s.distil ? "n_heads" : "num_attention_heads");
   s.vocabulary = config.size("vocab_size");
   s.positions = config.size("max_position_embeddings");
+  s.row_width = s.albert ? config.size("embedding_size") : s.width;
+  s.groups = s.albert ? config.size_or("num_hidden_groups", 1) : 1;
+  s.in_group = s.albert ? config.size_or("inner_group_num", 1) : 1;
+  if (s.groups > s.layers) config.refuse("num_hidden_groups", "is more than there are layers");
   const int64_t padding = s.roberta ? config.whole_or("pad_token_id", 1) : -1;
   if (padding < -1 || padding >= s.positions - 1)
     config.refuse("pad_token_id", "leaves no positions");
@@ -78,7 +98,7 @@ struct Bert {
 /// row is added to the positions' here.
 ValueId embed(Bert& b) {
   Net& net = b.net;
-  const int64_t width = b.sizes.width;
+  const int64_t width = b.sizes.row_width;
   const ValueId words =
       net.embedding(b.ids, b.name("embeddings.word_embeddings"), b.sizes.vocabulary, width);
   const std::string table = b.name("embeddings.position_embeddings.weight");
@@ -97,7 +117,25 @@ ValueId embed(Bert& b) {
   ValueId x = net.add(words, net.floats(b.name("embeddings.position_embeddings"), {b.length, width},
                                         std::move(positions)));
   if (typed && b.types != kNoValue) x = net.add(x, net.embedding(b.types, types, -1, width));
-  return net.layer_norm(x, b.name("embeddings.LayerNorm"), b.sizes.epsilon);
+  x = net.layer_norm(x, b.name("embeddings.LayerNorm"), b.sizes.epsilon);
+  if (!b.sizes.albert) return x;
+  return net.linear(x, b.name("encoder.embedding_hidden_mapping_in"), b.sizes.width);
+}
+
+/// The names of the layers in the order in which they run.
+std::vector<std::string> layers_of(const Bert& b) {
+  std::vector<std::string> layers;
+  const std::string first = b.name(b.sizes.names.layer);
+  for (int64_t i = 0; i < b.sizes.layers; ++i) {
+    if (!b.sizes.albert) {
+      layers.push_back(first + std::to_string(i) + ".");
+      continue;
+    }
+    const std::string group = std::to_string(i * b.sizes.groups / b.sizes.layers);
+    for (int64_t j = 0; j < b.sizes.in_group; ++j)
+      layers.push_back(first + group + ".albert_layers." + std::to_string(j) + ".");
+  }
+  return layers;
 }
 
 ValueId encode(Bert& b, ValueId x) {
@@ -108,8 +146,7 @@ ValueId encode(Bert& b, ValueId x) {
       net.op("Max", {net.sum(net.to_floats(b.mask), {1}, false), net.scalar(1.0f)});
   const ValueId length = net.op("Cast", {kept}, {{"to", int64_t{7}}});
   const AttentionPlan plan{b.sizes.heads, b.sizes.width / b.sizes.heads};
-  for (int64_t i = 0; i < b.sizes.layers; ++i) {
-    const std::string layer = b.name(b.sizes.names.layer) + std::to_string(i) + ".";
+  for (const std::string& layer : layers_of(b)) {
     const auto project = [&](ValueId from, const char* part, int64_t outputs,
                              const std::string& act = "") {
       return net.linear(from, layer + part, outputs, act);
@@ -187,7 +224,9 @@ void classify(Bert& b, ValueId x, const std::string& architecture) {
     net.output("logits", net.linear(pooled, "classifier.out_proj", net.shape(weight)[0]));
     b.recipe.task->kind = "text_classification";
   } else if (ends("ForSequenceClassification")) {
-    const std::string dense = b.sizes.distil ? "pre_classifier" : b.name("pooler.dense");
+    const std::string dense = b.sizes.distil   ? "pre_classifier"
+                              : b.sizes.albert ? b.name("pooler")
+                                               : b.name("pooler.dense");
     const ValueId pooled =
         net.linear(first_row(net, x), dense, b.sizes.width, b.sizes.distil ? "Relu" : "Tanh");
     net.output("logits", net.linear(pooled, "classifier", labels()));
@@ -211,7 +250,7 @@ void classify(Bert& b, ValueId x, const std::string& architecture) {
 void build_bert(Recipe& recipe) {
   Bert b{recipe, recipe.entry(), read_bert_sizes(recipe.config), "", 0};
   b.prefix = recipe.checkpoint.prefix_of("embeddings.word_embeddings.weight",
-                                         {"", "bert.", "distilbert.", "roberta."});
+                                         {"", "bert.", "distilbert.", "roberta.", "albert."});
   recipe.task = std::make_shared<fb::TaskT>();
   const Settings modules = recipe.checkpoint.settings("modules.json");
   const Settings sentence = recipe.checkpoint.settings("sentence_bert_config.json");

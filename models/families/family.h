@@ -69,7 +69,7 @@ std::span<const Family> families();
 void build_family(Recipe& recipe);
 
 // The recipes, each in a file of its own.
-void build_bert(Recipe& recipe);   // BERT, MiniLM, DistilBERT, RoBERTa
+void build_bert(Recipe& recipe);   // BERT, MiniLM, DistilBERT, RoBERTa, ALBERT
 void build_gpt2(Recipe& recipe);   // GPT-2 and DistilGPT-2
 void build_llama(Recipe& recipe);  // Llama, Mistral, Qwen2: decoders with caches
 void build_vit(Recipe& recipe);    // ViT, DeiT

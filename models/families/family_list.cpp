@@ -10,6 +10,7 @@ namespace {
 
 // clang-format off: a line each
 constexpr Family kFamilies[] = {
+    {"albert", build_bert},
     {"bert", build_bert},
     {"deit", build_vit},
     {"detr", build_detr},

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <utility>
 
 #include "converter/graph/convert_error.h"
 #include "engine/schema/model_generated.h"
 #include "models/families/canonical_table.h"
+#include "models/families/normalizer_rules.h"
+#include "models/families/tokenizer_steps.h"
 
 namespace heed::families {
 namespace {
@@ -27,41 +30,6 @@ bool prints_itself(int byte) {
 std::string utf8(int code) {  // below 0x800
   if (code < 0x80) return std::string(1, static_cast<char>(code));
   return {static_cast<char>(0xC0 | code >> 6), static_cast<char>(0x80 | (code & 0x3F))};
-}
-
-const std::string* text_member(const JsonTree* tree, const char* key) {
-  const JsonTree* found = tree == nullptr ? nullptr : tree->member(key);
-  return found == nullptr ? nullptr : found->text();
-}
-
-std::string type_of(const JsonTree* tree) {
-  const std::string* type = text_member(tree, "type");
-  return type == nullptr ? "" : *type;
-}
-
-bool flag_of(const JsonTree* tree, const char* key, bool otherwise) {
-  const JsonTree* found = tree == nullptr ? nullptr : tree->member(key);
-  const bool* flag = found == nullptr ? nullptr : std::get_if<bool>(&found->value);
-  return flag == nullptr ? otherwise : *flag;
-}
-
-/// A step, or the steps of a Sequence under any of its names.
-std::vector<const JsonTree*> steps_of(const JsonTree* tree) {
-  std::vector<const JsonTree*> steps;
-  if (tree == nullptr || tree->is_null()) return steps;
-  for (const char* key : {"normalizers", "pretokenizers", "processors"}) {
-    const JsonTree* list = tree->member(key);
-    if (list == nullptr || list->list() == nullptr) continue;
-    for (const JsonTree& step : *list->list()) steps.push_back(&step);
-    return steps;
-  }
-  return {tree};
-}
-
-const JsonTree* step_named(const std::vector<const JsonTree*>& steps, const char* type) {
-  const auto found = std::find_if(steps.begin(), steps.end(),
-                                  [&](const JsonTree* step) { return type_of(step) == type; });
-  return found == steps.end() ? nullptr : *found;
 }
 
 void add_specials(const Settings& whole, PieceList* pieces, std::vector<int32_t>* special) {
@@ -159,6 +127,62 @@ std::string byte_level_kind(const std::vector<const JsonTree*>& steps, const Jso
   return *regex == kBegin + kEnd ? "qwen2_bpe" : "";
 }
 
+/// How "\u2581" takes the place of spaces.
+struct Metaspace {
+  bool known = false, splits = true;
+  std::string prepend;  // "always", "first" or "never"
+};
+
+Metaspace metaspace_of(const JsonTree* step) {
+  const std::string* mark = text_member(step, "replacement");
+  const std::string* scheme = text_member(step, "prepend_scheme");
+  Metaspace meta;
+  meta.known = type_of(step) == "Metaspace" && mark != nullptr && *mark == kSpaceMark;
+  meta.splits = flag_of(step, "split", true);
+  const bool spaced = flag_of(step, "add_prefix_space", true);
+  meta.prepend = scheme != nullptr ? *scheme : spaced ? "always" : "never";
+  return meta;
+}
+
+/// Llama's and Gemma's way with spaces: U+2581 takes their place, and one comes before the text.
+bool read_spaces(const std::vector<const JsonTree*>& normal,
+                 const std::vector<const JsonTree*>& before, fb::TokenizerT* made,
+                 std::string* why) {
+  bool replaced = false, good = true, leads = false;
+  for (const JsonTree* step : normal) {
+    const std::string* prepended = text_member(step, "prepend");
+    const std::string* from = text_member(step->member("pattern"), "String");
+    const std::string* to = text_member(step, "content");
+    if (type_of(step) == "Prepend" && prepended != nullptr && *prepended == kSpaceMark)
+      good = good && !std::exchange(leads, true);
+    else if (type_of(step) == "Replace" && from && *from == " " && to && *to == kSpaceMark)
+      replaced = true;
+    else
+      return *why = "normalises texts by '" + type_of(step) + "', which has no counterpart here",
+             false;
+  }
+  made->kind = "bpe";
+  made->space_before = leads;
+  for (const JsonTree* step : before) {
+    const Metaspace meta = metaspace_of(step);
+    const std::string* behavior = text_member(step, "behavior");
+    const std::string* at = text_member(step->member("pattern"), "String");
+    if (meta.known && before.size() == 1) {
+      good = good && !meta.splits;
+      // It puts no space where the text, or Prepend, has one.
+      if (meta.prepend != "never" && !leads) made->kind = "metaspace_bpe";
+      made->space_before = leads || meta.prepend != "never";
+      replaced = true;
+    } else {
+      // After the replacement no space is left to part words at.
+      good = good && replaced && type_of(step) == "Split" && at && *at == " " && behavior;
+    }
+  }
+  if (!good || !replaced)
+    *why = "joins pairs of characters in a way that is neither GPT-2's nor Llama's";
+  return good && replaced;
+}
+
 /// `table`: what composes characters, where texts are to be composed.
 bool read_pairs(const Settings& whole, const JsonTree& model, fb::TokenizerT* made,
                 PieceList* pieces, std::string* table, std::string* why) {
@@ -179,41 +203,24 @@ bool read_pairs(const Settings& whole, const JsonTree& model, fb::TokenizerT* ma
     pieces->unmap_bytes(made->special);
     return true;
   }
-  const JsonTree* meta = step_named(before, "Metaspace");
-  const JsonTree* prepend = step_named(normal, "Prepend");
-  if (meta == nullptr && step_named(normal, "Replace") == nullptr) {
-    *why = "joins pairs of characters in a way that is neither GPT-2's nor Llama's";
+  if (!read_spaces(normal, before, made, why)) return false;
+  if (flag_of(&model, "ignore_merges", false)) {
+    *why = "keeps words that are pieces whole";
     return false;
   }
-  const std::string* scheme = text_member(meta, "prepend_scheme");
-  made->kind = "bpe";
-  made->space_before =
-      prepend != nullptr ||
-      (meta != nullptr &&
-       (scheme != nullptr ? *scheme != "never" : flag_of(meta, "add_prefix_space", true)));
+  if (pieces->any_over_spaces(made->special)) {
+    *why = "has pieces that reach from one word into the next";
+    return false;
+  }
   const std::string* unknown = text_member(&model, "unk_token");
   made->unknown = unknown == nullptr ? -1 : pieces->id_of(*unknown);
   made->byte_first = flag_of(&model, "byte_fallback", false) ? pieces->set_bytes() : -1;
+  if (made->byte_first < 0 && flag_of(&model, "fuse_unk", false)) {
+    *why = "makes one unknown token of several characters";
+    return false;
+  }
   pieces->unmap_spaces();
   return true;
-}
-
-std::string from_base64(const std::string& text, const std::string& place) {
-  static const std::string kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string bytes;
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    if (c == '=') break;
-    const size_t digit = kDigits.find(c);
-    if (digit == std::string::npos) damaged(place, "has a table that is no base64");
-    bits = bits << 6 | static_cast<uint32_t>(digit);
-    if ((count += 6) < 8) continue;
-    count -= 8;
-    bytes += static_cast<char>(bits >> count & 0xFF);
-  }
-  return bytes;
 }
 
 /// [["piece", score], ..]
@@ -235,36 +242,21 @@ PieceList scored_pieces(const JsonTree& model, const std::string& place, fb::Tok
   return pieces;
 }
 
-/// Spaces as sentencepiece has them: runs are one, each word has one before it. `table`: the
-/// normaliser's.
+/// Spaces as sentencepiece has them: each word has one before it. `table`: the normaliser's.
 bool read_unigram(const Settings& whole, const JsonTree& model, fb::TokenizerT* made,
                   PieceList* pieces, std::string* table, std::string* why) {
-  const std::vector<const JsonTree*> before = steps_of(whole.find("pre_tokenizer"));
-  bool parted = step_named(before, "WhitespaceSplit") != nullptr;
-  const JsonTree* meta = step_named(before, "Metaspace");
-  const std::string* scheme = text_member(meta, "prepend_scheme");
-  const bool always =
-      meta != nullptr &&
-      (scheme != nullptr ? *scheme == "always" : flag_of(meta, "add_prefix_space", true));
-  if (!always || before.size() != (parted ? 2u : 1u)) {
+  std::vector<const JsonTree*> before = steps_of(whole.find("pre_tokenizer"));
+  const bool parted = !before.empty() && type_of(before[0]) == "WhitespaceSplit";
+  const Metaspace meta = metaspace_of(before.empty() ? nullptr : before.back());
+  if (!meta.known || before.size() != (parted ? 2u : 1u) || (parted && meta.prepend == "first") ||
+      (!meta.splits && pieces->any_over_spaces(made->special))) {
     *why = "parts texts into words by another rule than sentencepiece's";
     return false;
   }
-  for (const JsonTree* step : steps_of(whole.find("normalizer"))) {
-    const std::string type = type_of(step);
-    const std::string* regex = text_member(step->member("pattern"), "Regex");
-    const std::string* map = text_member(step, "precompiled_charsmap");
-    if (type == "Precompiled" && map != nullptr && table->empty())
-      *table = from_base64(*map, whole.place());
-    else if (type == "Replace" && regex != nullptr && *regex == " {2,}")
-      parted = true;
-    else if (type != "Strip" && type != "Precompiled")
-      return *why = "normalises texts by '" + type + "', which has no counterpart here", false;
-  }
-  if (!parted) return *why = "keeps runs of spaces, which has no counterpart here", false;
+  if (!compile_normalizer(whole, parted, table, why)) return false;
   const JsonTree* unknown = model.member("unk_id");
   made->kind = "unigram";
-  made->space_before = true;
+  made->space_before = meta.prepend != "never";
   made->unknown = unknown == nullptr || unknown->integer() == nullptr
                       ? -1
                       : static_cast<int32_t>(*unknown->integer());
@@ -298,6 +290,19 @@ int32_t PieceList::set_bytes() {
   for (int byte = 0; byte < 256 && first >= 0; ++byte)
     pieces_[static_cast<size_t>(first + byte)] = std::string(1, static_cast<char>(byte));
   return first;
+}
+
+bool PieceList::any_over_spaces(const std::vector<int32_t>& special) const {
+  const auto is_special = [&](size_t i) {
+    return std::find(special.begin(), special.end(), static_cast<int32_t>(i)) != special.end();
+  };
+  for (size_t i = 0; i < pieces_.size(); ++i) {
+    const std::string& piece = pieces_[i];
+    size_t at = 0;
+    while (piece.compare(at, 3, kSpaceMark) == 0) at += 3;
+    if (piece.find(kSpaceMark, at) != std::string::npos && !is_special(i)) return true;
+  }
+  return false;
 }
 
 void PieceList::unmap_spaces() {

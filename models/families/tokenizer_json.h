@@ -25,6 +25,8 @@ class PieceList {
   /// Where "<0x00>" .. "<0xFF>" follow one another: each becomes the byte it stands for. Gives the
   /// id of the first, or -1.
   int32_t set_bytes();
+  /// Whether a piece, but for special ones, has "\u2581" behind something else.
+  bool any_over_spaces(const std::vector<int32_t>& special) const;
   /// "\u2581" becomes the space that it stands for.
   void unmap_spaces();
   /// The printable characters of byte-level BPE become the bytes that they stand for; special

@@ -1,18 +1,12 @@
 #include "models/text/charsmap.h"
 
-#include <cstring>
-
+#include "models/text/table_word.h"
 #include "models/text/unicode.h"
 
 namespace heed {
 namespace {
 
 constexpr size_t kClusterMax = 6;  // bytes; a longer one goes character by character
-
-uint32_t little_endian(const uint8_t* bytes) {
-  return static_cast<uint32_t>(bytes[0]) | static_cast<uint32_t>(bytes[1]) << 8 |
-         static_cast<uint32_t>(bytes[2]) << 16 | static_cast<uint32_t>(bytes[3]) << 24;
-}
 
 // The fields of a unit, as darts-clone packs them.
 bool has_leaf(uint32_t unit) { return (unit >> 8 & 1) != 0; }
@@ -26,7 +20,7 @@ bool Charsmap::read(std::span<const uint8_t> table) {
   trie_ = replacements_ = {};
   if (table.empty()) return true;
   if (table.size() < 4) return false;
-  const size_t bytes = little_endian(table.data());
+  const size_t bytes = table_word(table.data());
   if (bytes % 4 != 0 || bytes == 0 || bytes > table.size() - 4) return false;
   const std::span<const uint8_t> rest = table.subspan(4 + bytes);
   if (rest.empty() || rest.back() != 0) return false;
@@ -37,7 +31,7 @@ bool Charsmap::read(std::span<const uint8_t> table) {
 
 /// 0 beyond the end: a unit with which no search goes on.
 uint32_t Charsmap::unit(size_t i) const {
-  return i < trie_.size() / 4 ? little_endian(trie_.data() + 4 * i) : 0;
+  return i < trie_.size() / 4 ? table_word(trie_.data(), i) : 0;
 }
 
 /// The shortest known beginning counts, as in the library that defines this.
@@ -53,26 +47,37 @@ bool Charsmap::find(std::string_view text, std::string_view* to) const {
     if (!has_leaf(found)) continue;
     const size_t value = leaf_value(unit(at));
     if (value >= replacements_.size()) return false;
-    *to = reinterpret_cast<const char*>(replacements_.data()) + value;
+    *to = table_text(replacements_, value);
     return true;
   }
   return false;
 }
 
-std::string_view Charsmap::next(std::string_view text, size_t at, size_t* end) const {
-  *end = at;
-  next_code(text, end);
-  const size_t one = *end;
-  if (trie_.empty()) return text.substr(at, one - at);
-  size_t cluster = one;
-  for (size_t after = one; cluster < text.size(); cluster = after)
-    if (!is_mark(next_code(text, &after))) break;
+std::string_view Charsmap::next(std::string_view text, size_t* at, Loose* loose) const {
+  const size_t first = *at;
+  const uint32_t code = next_code(text, at);
+  const std::string_view one = text.substr(first, *at - first);
+  if (trie_.empty()) return one;
+  const auto end_with = [&](size_t end, bool joined) {
+    size_t after = end;
+    return joined && end < text.size() && joins_character(next_code(text, &after)) ? after : end;
+  };
+  const bool held = holds_marks(code);
+  const bool goes_on =
+      *loose == Loose::next ? held : *loose == Loose::joined && joins_character(code);
+  const bool line_end = text.substr(first, 2) == "\r\n";  // which nothing joins
+  size_t end = line_end ? *at + 1 : end_with(*at, held);
+  const bool alone = goes_on || end == *at;
+  for (size_t next = end; end - first < kClusterMax && !alone && !line_end; end = next)
+    if ((next = end_with(end, true)) == end) break;
   std::string_view to;
-  if (cluster > one && cluster - at < kClusterMax && find(text.substr(at, cluster - at), &to)) {
-    *end = cluster;
+  if (!alone && end - first < kClusterMax && find(text.substr(first, end - first), &to)) {
+    *at = end;
+    *loose = Loose::none;
     return to;
   }
-  return find(text.substr(at, one - at), &to) ? to : text.substr(at, one - at);
+  *loose = joins_next(code) ? Loose::next : held ? Loose::joined : Loose::none;
+  return find(one, &to) ? to : one;
 }
 
 }  // namespace heed

@@ -18,9 +18,12 @@ class Charsmap {
   /// False where the table is damaged. Its memory must outlive this object.
   bool read(std::span<const uint8_t> table);
 
-  /// What the text from `at` on begins with, and *end behind what that stands for: a character with
-  /// its accents where the table knows them together, else one character.
-  std::string_view next(std::string_view text, size_t at, size_t* end) const;
+  enum class Loose : uint8_t { none, joined, next };
+  /// What the text from *at on begins with, and *at behind what that stands for: a character with
+  /// all that joins it, where that is short and the table knows its beginning, else a character.
+  /// `loose`, as it is made before the first call: whether what joins the character before, or the
+  /// next as well, goes one by one.
+  std::string_view next(std::string_view text, size_t* at, Loose* loose) const;
 
  private:
   /// False: nothing is known that begins the text.

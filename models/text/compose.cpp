@@ -1,5 +1,6 @@
 #include "models/text/compose.h"
 
+#include "models/text/table_word.h"
 #include "models/text/unicode.h"
 
 namespace heed {
@@ -46,11 +47,7 @@ struct Composer::Run {
   size_t count = 0;
 };
 
-uint32_t Composer::word(size_t i) const {
-  const uint8_t* p = words_.data() + 4 * i;
-  return static_cast<uint32_t>(p[0]) | static_cast<uint32_t>(p[1]) << 8 |
-         static_cast<uint32_t>(p[2]) << 16 | static_cast<uint32_t>(p[3]) << 24;
-}
+uint32_t Composer::word(size_t i) const { return table_word(words_.data(), i); }
 
 bool Composer::read(std::span<const uint8_t> table) {
   pairs_ = joints_ = classes_ = 0;

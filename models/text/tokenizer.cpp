@@ -36,6 +36,12 @@ std::vector<int32_t> ids_of(const flatbuffers::Vector<int32_t>* ids) {
   return ids == nullptr ? std::vector<int32_t>() : std::vector<int32_t>(ids->begin(), ids->end());
 }
 
+/// Bytes of a space at text[at], or of U+2581, which means one; 0: there is none.
+size_t space_at(std::string_view text, size_t at) {
+  if (text[at] == ' ') return 1;
+  return text.compare(at, 3, "\xe2\x96\x81") == 0 ? 3 : 0;
+}
+
 const fb::Tokenizer& table_of(const void* table) {
   return *static_cast<const fb::Tokenizer*>(table);
 }
@@ -104,8 +110,9 @@ bool Tokenizer::read_rules(const void* given, std::string* error) {
   continuation_ = table.continuation() == nullptr ? "" : table.continuation()->str();
   if (kind == "wordpiece") {
     kind_ = Kind::wordpiece;
-  } else if (kind == "bpe") {
+  } else if (kind == "bpe" || kind == "metaspace_bpe") {
     kind_ = Kind::bpe;
+    one_space_before_ = kind != "bpe";
   } else if (kind == "byte_bpe" || kind == "llama3_bpe" || kind == "qwen2_bpe") {
     kind_ = Kind::byte_bpe;
     whole_words_ = kind == "llama3_bpe";
@@ -284,12 +291,19 @@ void Tokenizer::encode_spaced(std::string_view text, Out& out) {
   size_t at = 0;
   while (at < text.size() && !out.full()) {
     size_t bytes = 0;
-    if (!begun && space_before_) word_[bytes++] = ' ';
+    if (!begun && space_before_ && !(one_space_before_ && space_at(text, 0) > 0))
+      word_[bytes++] = ' ';
     begun = true;
     bool spaces = true;  // so far
     while (at < text.size() && bytes + 4 <= kWordMax) {
-      if (text[at] == ' ' && !spaces) break;
-      spaces = spaces && text[at] == ' ';
+      const size_t space = space_at(text, at);
+      if (space > 0 && !spaces) break;
+      spaces = spaces && space > 0;
+      if (space > 0) {
+        word_[bytes++] = ' ';
+        at += space;
+        continue;
+      }
       const size_t first = at;
       next_code(text, &at);
       std::memcpy(word_.data() + bytes, text.data() + first, at - first);

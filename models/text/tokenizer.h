@@ -3,10 +3,11 @@
 //
 // wordpiece: words parted at spaces and punctuation, each as the longest pieces from its start
 // (BERT). bpe: characters joined pair by pair, the best pair first; spaces belong to the word that
-// follows them (sentencepiece's, as Llama has). byte_bpe: the same on bytes, within the words of a
-// rule: GPT-2's (Whisper's too), Llama 3's or Qwen 2's. unigram: of all ways to put a word together
-// the one whose pieces' scores sum up highest (sentencepiece's, as T5 and XLM-R have). A text never
-// becomes one of the special tokens, whatever it says.
+// follows them (sentencepiece's, as Llama has); metaspace_bpe: no space is put before a text that
+// begins with one. byte_bpe: the same on bytes, within the words of a rule: GPT-2's (Whisper's
+// too), Llama 3's or Qwen 2's. unigram: of all ways to put a word together the one whose pieces'
+// scores sum up highest (sentencepiece's, as T5 and ALBERT have). A text never becomes one of the
+// special tokens, whatever it says.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,8 +16,8 @@
 #include <vector>
 
 #include "engine/heed.h"
-#include "models/text/charsmap.h"
 #include "models/text/compose.h"
+#include "models/text/normalizer.h"
 #include "models/text/word_split.h"
 
 namespace heed {
@@ -70,10 +71,12 @@ class Tokenizer {
   // tokenizer_unigram.cpp
   bool read_unigram(const void* table, std::string* error);
   void encode_unigram(std::string_view text, Out& out);
-  void choose_pieces(std::string_view word, Out& out);
+  size_t choose_pieces(std::string_view word, bool ends, Out& out);
+  void find_best_ways(std::string_view word);
+  size_t settled_bytes(size_t bytes) const;
   void put_unknown(std::string_view characters, Out& out);
 
-  static constexpr size_t kWordMax = 1024;  // bytes; longer words are cut
+  static constexpr size_t kWordMax = 1024;  // bytes; longer words go in parts
   static constexpr size_t kWindow = 4 * kWordMax;
 
   Kind kind_ = Kind::wordpiece;
@@ -84,8 +87,9 @@ class Tokenizer {
   const int32_t* merges_ = nullptr;  // left, right, joined
   size_t merge_count_ = 0;
   bool lower_case_ = false, space_before_ = false, whole_words_ = false;
+  bool one_space_before_ = false;  // none where the text begins with one
   WordRule rule_ = WordRule::gpt2;
-  Charsmap charsmap_;
+  Normalizer normalizer_;
   Composer composer_;         // of bytes: texts are composed first
   std::vector<char> window_;  // on what is composed
   size_t longest_ = 0;        // bytes of a piece
@@ -101,7 +105,8 @@ class Tokenizer {
   size_t word_bytes_ = 0, word_codes_ = 0;
   std::vector<int32_t> symbols_;
   std::vector<uint32_t> starts_;
-  std::vector<double> best_;  // unigram: of the pieces up to each byte
+  std::vector<double> best_;    // unigram: of the pieces up to each byte
+  bool after_unknown_ = false;  // unigram: the word so far ends with what no piece stands for
 };
 
 }  // namespace heed

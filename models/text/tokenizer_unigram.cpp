@@ -21,7 +21,7 @@ bool Tokenizer::read_unigram(const void* given, std::string* error) {
   const fb::Tokenizer& table = *static_cast<const fb::Tokenizer*>(given);
   kind_ = Kind::unigram;
   const size_t end = count_ == 0 ? 0 : ends_[count_ - 1];
-  if (scores_ == nullptr || !charsmap_.read({pieces_ + end, table.pieces()->size() - end})) {
+  if (scores_ == nullptr || !normalizer_.read({pieces_ + end, table.pieces()->size() - end})) {
     *error = "the model's tokenizer is damaged";
     return false;
   }
@@ -38,33 +38,41 @@ bool Tokenizer::read_unigram(const void* given, std::string* error) {
   return true;
 }
 
-/// Words between spaces, each with one space before it.
+/// Each space begins a word; where white space parts words, it does not count for itself.
 void Tokenizer::encode_unigram(std::string_view text, Out& out) {
   size_t bytes = 0;
+  bool first_of_word = true;
   const auto end_word = [&] {
-    if (bytes > 0) choose_pieces({word_.data(), bytes}, out);
+    if (bytes > 0) choose_pieces({word_.data(), bytes}, true, out);
     bytes = 0;
+    after_unknown_ = false;
   };
-  for (size_t at = 0; at < text.size() && !out.full();) {
-    const std::string_view to = charsmap_.next(text, at, &at);
-    for (size_t i = 0; i < to.size();) {
+  normalizer_.begin(text);
+  for (std::string_view part; !out.full() && normalizer_.next(&part);) {
+    for (size_t i = 0; i < part.size();) {
       const size_t first = i;
-      const uint32_t code = next_code(to, &i);
-      if (is_space(code) || code == kSpaceMarkCode) {
-        end_word();
-        continue;
+      const uint32_t code = next_code(part, &i);
+      const bool parts = normalizer_.white_space_parts() && is_space(code);
+      const bool space = code == ' ' || code == kSpaceMarkCode;
+      if (parts || space) end_word();
+      while (bytes + (i - first) > kWordMax) {
+        const size_t done = choose_pieces({word_.data(), bytes}, false, out);
+        std::copy(word_.begin() + static_cast<ptrdiff_t>(done),
+                  word_.begin() + static_cast<ptrdiff_t>(bytes), word_.begin());
+        bytes -= done;
       }
-      if (bytes + (i - first) > kWordMax) end_word();
-      if (bytes == 0 && space_before_) word_[bytes++] = ' ';
-      std::copy_n(to.data() + first, i - first, word_.data() + bytes);
+      if (!parts && (space || (first_of_word && space_before_))) word_[bytes++] = ' ';
+      first_of_word = parts;
+      if (parts || space) continue;
+      std::copy_n(part.data() + first, i - first, word_.data() + bytes);
       bytes += i - first;
     }
   }
   end_word();
 }
 
-void Tokenizer::choose_pieces(std::string_view word, Out& out) {
-  // symbols_[e - 1], starts_[e]: the last piece of the best way to byte e, and where it begins.
+/// symbols_[e - 1], starts_[e]: the last piece of the best way to byte e, and where it begins.
+void Tokenizer::find_best_ways(std::string_view word) {
   std::fill_n(best_.begin(), word.size() + 1, kNowhere);
   best_[0] = 0;
   for (size_t at = 0; at < word.size();) {
@@ -89,9 +97,28 @@ void Tokenizer::choose_pieces(std::string_view word, Out& out) {
     if (!alone) offer(next, -1, unknown_score_);
     at = next;
   }
+}
+
+/// The bytes to where all ways are one that end less than a piece before the end: whatever follows,
+/// one of these goes on. Where that is not even half of them, all.
+size_t Tokenizer::settled_bytes(size_t bytes) const {
+  size_t settled = bytes;
+  for (size_t end = bytes; end > 0 && bytes - end < longest_; --end) {
+    if (best_[end] == kNowhere) continue;
+    for (size_t other = end; other != settled;)
+      (other > settled ? other : settled) = starts_[std::max(other, settled)];
+  }
+  return settled < bytes / 2 ? bytes : settled;
+}
+
+/// The pieces of the best way; how many bytes they stand for: where the word goes on, as many as
+/// are settled.
+size_t Tokenizer::choose_pieces(std::string_view word, bool ends, Out& out) {
+  find_best_ways(word);
+  const size_t settled = ends ? word.size() : settled_bytes(word.size());
   // Backwards along the best way; its ends are kept where the starts of ways no longer taken were.
   size_t count = 0;
-  for (size_t end = word.size(); end > 0; ++count) {
+  for (size_t end = settled; end > 0; ++count) {
     const size_t begin = starts_[end];
     best_[count] = static_cast<double>(end);
     end = begin;
@@ -104,17 +131,21 @@ void Tokenizer::choose_pieces(std::string_view word, Out& out) {
       put_unknown(word.substr(begin - unknown, unknown), out);
       out.put(id);
       unknown = 0;
+      after_unknown_ = false;
     } else {
       unknown += end - begin;
     }
     begin = end;
   }
   put_unknown(word.substr(begin - unknown, unknown), out);
+  after_unknown_ = after_unknown_ || unknown > 0;
+  return settled;
 }
 
 /// One unknown token for all neighbours, or their bytes.
 void Tokenizer::put_unknown(std::string_view characters, Out& out) {
   if (characters.empty()) return;
+  if (byte_first_ < 0 && after_unknown_) return;
   if (byte_first_ < 0) return out.put(unknown_);
   for (const char c : characters) out.put(byte_first_ + static_cast<uint8_t>(c));
 }

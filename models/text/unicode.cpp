@@ -35,16 +35,6 @@ bool is_ascii_sign(uint32_t code) {
          (code >= 123 && code <= 126);
 }
 
-/// Syllables are built from letters by arithmetic.
-size_t fold_hangul(uint32_t code, uint32_t* out) {
-  constexpr uint32_t kFirst = 0xAC00, kVowels = 21, kTails = 28;
-  const uint32_t index = code - kFirst;
-  out[0] = 0x1100 + index / (kVowels * kTails);
-  out[1] = 0x1161 + index % (kVowels * kTails) / kTails;
-  out[2] = 0x11A7 + index % kTails;
-  return index % kTails == 0 ? 2 : 3;
-}
-
 }  // namespace
 
 uint32_t next_code(std::string_view text, size_t* at) {
@@ -93,6 +83,18 @@ size_t put_code(uint32_t code, char* out) {
 bool is_letter(uint32_t code) { return within(kLetters, kLettersCount, code); }
 bool is_number(uint32_t code) { return within(kNumbers, kNumbersCount, code); }
 bool is_mark(uint32_t code) { return within(kMarks, kMarksCount, code); }
+bool joins_character(uint32_t code) {
+  return is_mark(code) || within(kJoiners, kJoinersCount, code);
+}
+bool joins_next(uint32_t code) { return within(kPrefixes, kPrefixesCount, code); }
+bool holds_marks(uint32_t code) {
+  const bool control = code < 0x20 || (code >= 0x7F && code < 0xA0);
+  const bool format = code == 0xAD || code == 0x61C || code == 0x180E || code == 0x200B ||
+                      (code >= 0x200E && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
+                      (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF ||
+                      (code >= 0xFFF0 && code <= 0xFFFB);
+  return !control && !format;
+}
 bool is_punctuation(uint32_t code) {
   return is_ascii_sign(code) || within(kPunctuation, kPunctuationCount, code);
 }
@@ -113,6 +115,17 @@ bool is_cjk(uint32_t code) {
          (code >= 0xF900 && code <= 0xFAFF) || (code >= 0x2F800 && code <= 0x2FA1F);
 }
 
+/// Syllables are built from letters by arithmetic.
+size_t take_hangul_apart(uint32_t code, uint32_t* letters) {
+  constexpr uint32_t kFirst = 0xAC00, kLeads = 19, kVowels = 21, kTails = 28;
+  const uint32_t index = code - kFirst;
+  if (index >= kLeads * kVowels * kTails) return 0;
+  letters[0] = 0x1100 + index / (kVowels * kTails);
+  letters[1] = 0x1161 + index % (kVowels * kTails) / kTails;
+  letters[2] = 0x11A7 + index % kTails;
+  return index % kTails == 0 ? 2 : 3;
+}
+
 size_t fold(uint32_t code, uint32_t* out) {
   out[0] = code;
   if (code < 0x80) {
@@ -120,7 +133,7 @@ size_t fold(uint32_t code, uint32_t* out) {
     return 1;
   }
   if (is_mark(code)) return 0;
-  if (code >= 0xAC00 && code < 0xD7A4) return fold_hangul(code, out);
+  if (const size_t letters = take_hangul_apart(code, out); letters != 0) return letters;
   uint32_t to = paired(kFoldPairs, kFoldPairsCount, code);
   if (to == 0 && code >= 0x20000)
     to = paired(kFoldIdeographs, kFoldIdeographsCount, code - 0x20000);

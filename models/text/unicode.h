@@ -19,7 +19,12 @@ bool is_letter(uint32_t code);
 bool is_number(uint32_t code);
 /// Punctuation as BERT's tokenizers see it: Unicode's, and every other ASCII sign.
 bool is_punctuation(uint32_t code);
-bool is_mark(uint32_t code);     // accents that combine with the letter before
+bool is_mark(uint32_t code);  // accents that combine with the letter before
+/// What belongs to the character before it: marks, vowel signs, joiners, colours of skin.
+bool joins_character(uint32_t code);
+bool joins_next(uint32_t code);  // belongs to the character behind it
+/// Whether anything can join it: nothing does a control.
+bool holds_marks(uint32_t code);
 bool is_control(uint32_t code);  // but for tab, line feed and carriage return
 bool is_space(uint32_t code);
 bool is_cjk(uint32_t code);  // ideographs: each is a word of its own
@@ -28,5 +33,9 @@ bool is_cjk(uint32_t code);  // ideographs: each is a word of its own
 /// accent.
 inline constexpr size_t kFoldMax = 3;
 size_t fold(uint32_t code, uint32_t* out);
+
+/// The letters of a Hangul syllable; how many, 0: it is none.
+inline constexpr size_t kHangulMax = 3;
+size_t take_hangul_apart(uint32_t code, uint32_t* letters);
 
 }  // namespace heed

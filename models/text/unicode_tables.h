@@ -24,7 +24,9 @@ struct FoldWord {
 };
 
 extern const CodeRange kLetters[], kNumbers[], kPunctuation[], kMarks[], kControls[];
-extern const size_t kLettersCount, kNumbersCount, kPunctuationCount, kMarksCount, kControlsCount;
+extern const CodeRange kJoiners[], kPrefixes[];  // that are no marks
+extern const size_t kLettersCount, kNumbersCount, kPunctuationCount, kMarksCount, kControlsCount,
+    kJoinersCount, kPrefixesCount;
 extern const FoldRun kFoldRuns[];
 extern const FoldPair kFoldPairs[], kFoldIdeographs[];  // the latter's codes: from 0x20000
 extern const FoldFarPair kFoldFarPairs[];

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "converter/compare.h"
 #include "converter/convert.h"
@@ -92,13 +93,19 @@ TEST_CASE("a Llama folder decodes as transformers does") { check_decoder("llama"
 TEST_CASE("a Llama folder with Llama 3's tokenizer decodes as transformers does") {
   check_decoder("llama3");
 }
+TEST_CASE("a Llama folder that writes its spaces as newer ones do decodes as transformers does") {
+  check_decoder("spaces");
+}
 TEST_CASE("a Qwen2 folder, whose projections have biases, decodes as transformers does") {
   check_decoder("qwen2");
 }
 TEST_CASE("a GPT-2 folder decodes as transformers does") { check_decoder("gpt2"); }
 
 TEST_CASE("texts become the tokens that the tokenizers library makes of them") {
-  for (const char* name : {"sentence", "llama", "llama3", "qwen2", "gpt2", "unigram"}) {
+  const std::set<std::string> whole_goldens = {"sentence", "unigram", "albert", "xlnet_texts",
+                                               "deberta_texts"};
+  for (const std::string name : {"sentence", "llama", "spaces", "llama3", "qwen2", "gpt2",
+                                 "unigram", "albert", "xlnet_texts", "deberta_texts"}) {
     const FamilyGolden golden = heed::test::read_family_golden(name);
     TemporaryFolder folder;
     golden.write_folder(folder.path().string());
@@ -106,9 +113,9 @@ TEST_CASE("texts become the tokens that the tokenizers library makes of them") {
     heed::Tokenizer tokenizer;
     std::string error;
     REQUIRE(tokenizer.create(*model.get(), &error));
-    const bool whole = std::string(name) == "sentence" || std::string(name) == "unigram";
+    const bool whole = whole_goldens.count(name) > 0;
     const size_t around = whole ? 0 : tokenizer.before().size();
-    std::vector<int32_t> ids(200);
+    std::vector<int32_t> ids(2000);
     REQUIRE(golden.texts.size() > 10);
     for (const auto& [text, expected] : golden.texts) {
       INFO(name << ": " << text);
@@ -119,9 +126,11 @@ TEST_CASE("texts become the tokens that the tokenizers library makes of them") {
       if (whole) continue;
       std::string back;
       for (size_t i = around; i < count; ++i) back += tokenizer.text_of(ids[i], i == around);
-      // Composed characters come back as they are composed, which is the same text.
+      // Composed characters come back as they are composed, which is the same text. A space that
+      // begins a text is not told from one that is put before it.
       const size_t again = tokenizer.encode_whole(back, ids.data(), ids.size());
-      CHECK((back == text || std::string(name) == "qwen2"));
+      CHECK((back == text || name == "qwen2" || (name == "spaces" && " " + back == text)));
+      if (back.empty()) continue;
       CHECK(std::vector<int32_t>(ids.begin() + static_cast<ptrdiff_t>(around),
                                  ids.begin() + static_cast<ptrdiff_t>(again)) == expected);
     }
@@ -130,7 +139,7 @@ TEST_CASE("texts become the tokens that the tokenizers library makes of them") {
     const int32_t last = ids[all - 1];
     const size_t few = tokenizer.encode_whole("the quick brown fox", ids.data(), 4);
     CHECK(few == 4);
-    if (std::string(name) == "sentence") CHECK(ids[3] == last);
+    if (name == "sentence") CHECK(ids[3] == last);
   }
 }
 

@@ -3,7 +3,9 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "converter/convert.h"
 #include "converter/graph/convert_error.h"
@@ -129,6 +131,60 @@ TEST_CASE("a DistilBERT classifier's folder gives transformers' logits") {
   check_family("distilbert");
 }
 TEST_CASE("a RoBERTa classifier's folder gives transformers' logits") { check_family("roberta"); }
+TEST_CASE("an ALBERT folder gives transformers' logits, and repeated layers are stored once") {
+  check_family("albert");
+  const FamilyGolden golden = heed::test::read_family_golden("albert");
+  TemporaryFolder folder;
+  golden.write_folder(folder.path().string());
+  const auto bytes_with = [&](int64_t layers) {
+    const std::string config = folder.file("config.json");
+    nlohmann::json settings = nlohmann::json::parse(std::ifstream(config));
+    settings["num_hidden_layers"] = layers;
+    std::ofstream(config) << settings;
+    heed::ConvertOptions options;
+    options.dims = golden.dims;
+    options.output = folder.file("deep.heed");
+    heed::convert(folder.path().string(), options);
+    return std::filesystem::file_size(options.output);
+  };
+  // Each layer more is a few ops and their tensors, not 9,000 weights.
+  CHECK(bytes_with(20) - bytes_with(4) < 16 * 4000);
+}
+
+TEST_CASE("a tokenizer.json that asks for what has no counterpart is named, and tokens are taken") {
+  const FamilyGolden golden = heed::test::read_family_golden("xlnet_texts");
+  const auto note_with = [&](const std::string& part, const std::string& text) {
+    TemporaryFolder folder;
+    golden.write_folder(folder.path().string());
+    const std::string file = folder.file("tokenizer.json");
+    nlohmann::json settings = nlohmann::json::parse(std::ifstream(file));
+    settings[part] = nlohmann::json::parse(text);
+    std::ofstream(file) << settings;
+    heed::ConvertOptions options;
+    options.dims = golden.dims;
+    options.dry_run = true;
+    const heed::ConvertReport report = heed::convert(folder.path().string(), options);
+    std::string notes;
+    for (const std::string& note : report.notes) notes += note;
+    return notes;
+  };
+  const auto replaces = [](const std::string& regex, const std::string& to) {
+    return R"({"type": "Replace", "pattern": {"Regex": ")" + regex + R"("}, "content": ")" + to +
+           "\"}";
+  };
+  CHECK(note_with("normalizer", R"({"type": "Lowercase"})") == "");
+  CHECK(note_with("normalizer", replaces(" {2,}", " ")) == "");
+  CHECK(note_with("normalizer", R"({"type": "NFKD"})").find("keeps the accents") !=
+        std::string::npos);
+  CHECK(note_with("normalizer", R"({"type": "Prepend", "prepend": "x"})").find("by 'Prepend'") !=
+        std::string::npos);
+  CHECK(note_with("normalizer", replaces("a+", "b")).find("replaces 'a+'") != std::string::npos);
+  CHECK(note_with("pre_tokenizer", R"({"type": "Punctuation"})").find("parts texts into words") !=
+        std::string::npos);
+  CHECK(note_with("pre_tokenizer", R"({"type": "Punctuation"})").find("takes tokens, not texts") !=
+        std::string::npos);
+}
+
 TEST_CASE("a folder with a Unigram tokenizer is converted as others are") {
   check_family("unigram");
 }

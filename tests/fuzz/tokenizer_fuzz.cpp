@@ -69,6 +69,72 @@ FuzzBytes file_with(std::unique_ptr<fb::TokenizerT> tokenizer) {
   return {first, first + bytes.size()};
 }
 
+void put_word(FuzzBytes* to, uint32_t word) {
+  for (int shift = 0; shift < 32; shift += 8) to->push_back(static_cast<uint8_t>(word >> shift));
+}
+
+void put_bytes(FuzzBytes* to, const FuzzBytes& bytes) {
+  to->insert(to->end(), bytes.begin(), bytes.end());
+}
+
+/// A charsmap of two units, "a" to "b".
+FuzzBytes a_to_b() {
+  std::vector<uint32_t> trie(100, 0);
+  trie[0] = 2 << 10;                       // children of the root at 2
+  trie[2 ^ 'a'] = 1 << 10 | 1 << 8 | 'a';  // a leaf, one unit from here
+  trie[2 ^ 'a' ^ 1] = 0x80000000u;         // its value: the first replacement
+  FuzzBytes bytes;
+  put_word(&bytes, static_cast<uint32_t>(4 * trie.size()));
+  for (const uint32_t unit : trie) put_word(&bytes, unit);
+  put_bytes(&bytes, {'b', 0});
+  return bytes;
+}
+
+/// "ll" to "l", "e" to "i", Hangul taken apart.
+FuzzBytes replacements() {
+  FuzzBytes bytes;
+  for (const uint32_t word : {1u, 1u, 1u, 0u, 3u, uint32_t{'e'}, 5u}) put_word(&bytes, word);
+  put_bytes(&bytes, {'l', 'l', 0, 'l', 0, 'i', 0});
+  return bytes;
+}
+
+/// What composes one pair, and the classes of two accents.
+FuzzBytes pair_and_accents() {
+  FuzzBytes bytes;
+  for (const uint32_t word :
+       {1u, 1u, 2u, 0xE9u, 0x65u, 0x301u, 0u, 0xE6000301u, 0x301u, 0xDC000323u, 0x323u})
+    put_word(&bytes, word);
+  return bytes;
+}
+
+std::unique_ptr<fb::TokenizerT> unigram_of(const std::vector<std::string>& letters) {
+  auto unigram = tokenizer_of("unigram", letters);
+  for (size_t i = 0; i < letters.size(); ++i) unigram->scores.push_back(-static_cast<float>(i % 9));
+  unigram->space_before = true;
+  return unigram;
+}
+
+/// Every stage of models/text/normalizer.h.
+std::unique_ptr<fb::TokenizerT> staged_unigram(const std::vector<std::string>& letters) {
+  auto unigram = unigram_of(letters);
+  FuzzBytes* to = &unigram->pieces;
+  put_word(to, 1);
+  put_word(to, 0);
+  const auto put = [&](uint32_t kind, uint32_t option, const FuzzBytes& table = {}) {
+    put_word(to, kind + (option << 8));
+    put_word(to, static_cast<uint32_t>(table.size()));
+    put_bytes(to, table);
+  };
+  put(2, 2);
+  put(3, 0, replacements());
+  put(1, 1);
+  put(4, 0, pair_and_accents());
+  put(5, 0, a_to_b());
+  put(1, 2);
+  put(2, 1);
+  return unigram;
+}
+
 std::vector<FuzzBytes> seeds() {
   auto words = tokenizer_of("wordpiece", {"[UNK]", "[SEP]", "un", "##aff", "##able", "hello", ",",
                                           "world", "##a", "a", "1", "##2", "!"});
@@ -86,32 +152,15 @@ std::vector<FuzzBytes> seeds() {
   merged->byte_first = 2;
   merged->merges = {2 + 'h', 2 + 'e', 258, 2 + 'l', 2 + 'l', 259, 258, 259, 260, 260, 2 + 'o', 261};
   std::vector<FuzzBytes> files;
-  const auto put = [](fb::TokenizerT* to, uint32_t word) {
-    for (int shift = 0; shift < 32; shift += 8)
-      to->pieces.push_back(static_cast<uint8_t>(word >> shift));
-  };
   for (const std::string kind : {"llama3_bpe", "qwen2_bpe"}) {
     auto parted = tokenizer_of(kind.c_str(), letters);
     parted->merges = merged->merges;
-    // What composes one pair, and the classes of two accents.
-    if (kind == "qwen2_bpe")
-      for (const uint32_t word :
-           {1u, 1u, 2u, 0xE9u, 0x65u, 0x301u, 0u, 0xE6000301u, 0x301u, 0xDC000323u, 0x323u})
-        put(parted.get(), word);
+    if (kind == "qwen2_bpe") put_bytes(&parted->pieces, pair_and_accents());
     files.push_back(file_with(std::move(parted)));
   }
-  auto unigram = tokenizer_of("unigram", letters);
-  for (size_t i = 0; i < letters.size(); ++i) unigram->scores.push_back(-static_cast<float>(i % 9));
-  unigram->space_before = true;
-  // A normaliser of two units, "a" to "b".
-  std::vector<uint32_t> trie(100, 0);
-  trie[0] = 2 << 10;                       // children of the root at 2
-  trie[2 ^ 'a'] = 1 << 10 | 1 << 8 | 'a';  // a leaf, one unit from here
-  trie[2 ^ 'a' ^ 1] = 0x80000000u;         // its value: the first replacement
-  put(unigram.get(), static_cast<uint32_t>(4 * trie.size()));
-  for (const uint32_t unit : trie) put(unigram.get(), unit);
-  unigram->pieces.push_back('b');
-  unigram->pieces.push_back(0);
+  auto unigram = unigram_of(letters);
+  put_bytes(&unigram->pieces, a_to_b());
+  files.push_back(file_with(staged_unigram(letters)));
   for (auto* one : {&words, &scored, &merged, &unigram})
     files.push_back(file_with(std::move(*one)));
   return files;

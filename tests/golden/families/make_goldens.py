@@ -78,10 +78,18 @@ CORPUS = ["the quick brown fox jumps over the lazy dog", "we don't know what the
 WORDS = ["HELLO World's end", "1234567 or 89", "x = y + z; // {code}", "one\n\ntwo\r\n\tthree"]
 
 
+NORMALISED = ["``tex'' '''' `' \"x\"", "\uff07\uff07 \u1fef\u1fef", " \t lead", "trail \u00a0\u3000", "a\u2581b \u2581\u2581c",
+              "E\u0301T\u00c9 \u212b \u1e9e \u01c5", "\u00bd \u33a5 \U0001d400 \ufdfa", "A\u200d \u00c9\u200c",
+              "\u1112\u1161\u11ab \uac01", "\u0915\u093c\u093e \u0e33", "a\r\nb \r\n\u0301", "\u0600e\u0301 e\u0301\u0301\u0301",
+              "\u0085a\u0085 b\u0085", "the" * 500]
+
+
 def token_lines(tokenizer):
     lines = []
     composes = type(tokenizer.normalizer) is tokenizers.normalizers.NFC
-    for text in TEXTS + (DECOMPOSED if composes else []):
+    staged = (type(tokenizer.normalizer) is tokenizers.normalizers.Sequence
+              and type(tokenizer.model) is tokenizers.models.Unigram)
+    for text in TEXTS + (DECOMPOSED if composes or staged else []) + (NORMALISED if staged else []):
         ids = tokenizer.encode(text, add_special_tokens=True).ids
         lines.append(" ".join(["text", json.dumps(text), *map(str, ids)]))
     return lines
@@ -154,7 +162,7 @@ def split_pairs(vocabulary, words, whole_words):
     return made
 
 
-def scored_pieces(vocabulary):
+def scored_pieces(vocabulary, special=()):
     """T5's: pieces with scores, the normaliser of sentencepiece with a few rules."""
     rules = {"A": "a", "H": "h", "W": "w", "\ufb01": "fi", "e\u0301": "\u00e9", "\u00a0": " ",
              "\t": " ", "\n": " ", "\u200b": "", "\uff21": "A", "\u2026": "..."}
@@ -167,7 +175,7 @@ def scored_pieces(vocabulary):
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(CORPUS + WORDS), model_writer=model, vocab_size=vocabulary,
             model_type="unigram", normalization_rule_tsv=str(tsv), hard_vocab_limit=False,
-            minloglevel=2)
+            control_symbols=list(special), minloglevel=2)
     proto = sentencepiece.sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(model.getvalue())
     made = tokenizers.Tokenizer(tokenizers.models.Unigram(
@@ -177,7 +185,24 @@ def scored_pieces(vocabulary):
     before = tokenizers.pre_tokenizers
     made.pre_tokenizer = before.Sequence([before.WhitespaceSplit(),
                                           before.Metaspace(prepend_scheme="always")])
+    made.add_special_tokens(list(special))
     return made
+
+
+def normalised(pieces, steps, around, white_space_parts):
+    """The same with other steps, in which None stands for its own normaliser, and tokens around a text."""
+    normal, before = tokenizers.normalizers, tokenizers.pre_tokenizers
+    own = pieces.normalizer
+    pieces.normalizer = normal.Sequence([own if step is None else step for step in steps])
+    spaces = before.Metaspace(prepend_scheme="always")
+    pieces.pre_tokenizer = before.Sequence([before.WhitespaceSplit()] * white_space_parts + [spaces])
+    special = [piece for piece in around.split() if piece != "$A"]
+    pieces.post_processor = tokenizers.processors.TemplateProcessing(
+        single=around, special_tokens=[(piece, pieces.token_to_id(piece)) for piece in special])
+    return pieces
+
+
+QUOTES = [tokenizers.normalizers.Replace(quote, '"') for quote in ("``", "''")]
 
 
 def write(case, model, inputs, outputs, dims=None, files=None, tokenizer=None, steps=None,
@@ -334,6 +359,61 @@ def unigram():
     inputs["input_ids"] = np.maximum(inputs["input_ids"], 2)
     write("unigram", transformers.RobertaForSequenceClassification(config), inputs,
           {"logits": lambda r, g: r.logits}, {"sequence_length": 64}, tokenizer=pieces)
+
+
+def texts_only(case, pieces):
+    """A tokenizer; the layers are roberta's."""
+    config = transformers.RobertaConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        vocab_size=pieces.get_vocab_size(), max_position_embeddings=20, type_vocab_size=1,
+        pad_token_id=1)
+    inputs = token_inputs(8, 8, 60)
+    inputs["input_ids"] = np.maximum(inputs["input_ids"], 2)
+    write(case, transformers.RobertaModel(config, add_pooling_layer=False), inputs,
+          {"last_hidden_state": lambda r, g: r.last_hidden_state}, {"sequence_length": 8},
+          tokenizer=pieces)
+
+
+def albert():
+    """Two layers, each of them twice; the tokenizer of its uncased checkpoints."""
+    normal = tokenizers.normalizers
+    pieces = normalised(scored_pieces(120, ["[CLS]", "[SEP]"]),
+                        QUOTES + [normal.NFKD(), normal.StripAccents(), normal.Lowercase(), None],
+                        "[CLS] $A [SEP]", white_space_parts=True)
+    config = transformers.AlbertConfig(
+        hidden_size=32, embedding_size=16, num_hidden_layers=4, num_hidden_groups=2,
+        num_attention_heads=4, intermediate_size=64, vocab_size=pieces.get_vocab_size(),
+        max_position_embeddings=24, num_labels=3)
+    inputs = token_inputs(16, 11, 60)
+    inputs["token_type_ids"] = (np.arange(16, dtype=np.int64) // 6 % 2)[None]
+    write("albert", transformers.AlbertForSequenceClassification(config), inputs,
+          {"logits": lambda r, g: r.logits}, {"sequence_length": 16}, tokenizer=pieces)
+
+
+def xlnet_texts():
+    """XLNet's with accents kept: spaces in a row are one, and the tokens come behind the text."""
+    normal = tokenizers.normalizers
+    steps = QUOTES + [normal.Lowercase(), None, normal.Replace(tokenizers.Regex(" {2,}"), " ")]
+    texts_only("xlnet_texts", normalised(scored_pieces(120, ["<sep>", "<cls>"]), steps,
+                                         "$A <sep> <cls>", white_space_parts=False))
+
+
+def deberta_texts():
+    """DeBERTa's, which trims first, then NFKC, sentencepiece's own table and what converters add."""
+    normal = tokenizers.normalizers
+    steps = [normal.Strip(), normal.Nmt(), normal.NFKC(), None, normal.Strip(left=False),
+             normal.Replace(tokenizers.Regex(" {2,}"), "\u2581")]
+    texts_only("deberta_texts", normalised(scored_pieces(120, ["[CLS]", "[SEP]"]), steps,
+                                           "[CLS] $A [SEP]", white_space_parts=False))
+
+
+def spaces():
+    """Spaces as newer Llamas have them: none is put before a text that begins with one."""
+    pieces = spaced_pairs(300)
+    pieces.normalizer = tokenizers.normalizers.Replace(" ", "\u2581")
+    pieces.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    decoder("spaces", transformers.LlamaConfig, transformers.LlamaForCausalLM, pieces,
+            tie_word_embeddings=True)
 
 
 def gpt2():
@@ -589,15 +669,9 @@ def hubert():
 
 
 CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, llama3, qwen2, gpt2,
-<<<<<<< HEAD
-         unigram, whisper, whisper_long, segformer,
-         yolos, detr, detr_bottleneck, mobilevit, wav2vec2, wav2vec2_stable, wav2vec2_conformer,
-         wav2vec2_conformer_rotary, parakeet]
-=======
-         unigram, whisper, segformer,
+         unigram, albert, xlnet_texts, deberta_texts, spaces, whisper, whisper_long, segformer,
          yolos, detr, detr_bottleneck, mobilevit, wav2vec2, wav2vec2_stable, wav2vec2_long,
          hubert, wav2vec2_conformer, wav2vec2_conformer_rotary, parakeet]
->>>>>>> 85e2000 (wav2vec 2.0 hears in pieces, in a tenth of the memory; HuBERT; padding that does not count; words scored)
 
 if __name__ == "__main__":
     wanted = set(sys.argv[1:])
