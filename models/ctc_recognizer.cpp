@@ -12,9 +12,9 @@
 namespace heed {
 namespace {
 
-constexpr double kContextS = 1.0;  // what the model hears beside a frame, at least
-constexpr double kPauseS = 0.5;    // parts segments
-constexpr size_t kFeatureSamplesMax = size_t{1} << 28;  // whose features are kept
+constexpr double kContextS = 1.0;                  // what the model hears beside a frame, at least
+constexpr double kPauseS = 0.5;                    // parts segments
+constexpr uint32_t kFeatureSamplesMax = 1u << 28;  // whose features are kept
 
 bool is_special(const std::string& label) {
   return label.size() > 2 && label.front() == '<' && label.back() == '>';
@@ -55,6 +55,7 @@ bool CtcRecognizer::fit_frontend(size_t samples, std::string* error) {
   }
   AudioFrontendConfig config = audio_;
   config.clip_samples = static_cast<uint32_t>(samples);
+  config.clip_samples_max = kFeatureSamplesMax;
   IsaSet isa = detect_isa();
   parse_isa(heed_session_isa(session_), &isa);
   if (!frontend_.create(config, isa, error)) return false;
@@ -68,6 +69,7 @@ bool CtcRecognizer::open_features(const heed_tensor& input, size_t rows, Length*
   if (input.rank != 3 || input.dims[1] < 1 || rows == 0) return false;
   const auto frames = static_cast<size_t>(input.dims[1]), step = frames / rows;
   length->samples = frames * audio_.hop_samples;
+  if (length->samples > audio_.clip_samples_max) return false;
   if (!fit_frontend(length->samples, error)) return false;
   if (hop_ == 0) hop_ = step * audio_.hop_samples;
   bins_ = static_cast<size_t>(frontend_.features());

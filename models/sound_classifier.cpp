@@ -29,7 +29,6 @@ bool SoundClassifier::create(const heed_model* model, const heed_options& option
     parse_isa(heed_session_isa(task_.session()), &isa);
     if (!frontend_.create(audio.frontend, isa, error)) return false;
     wanted = static_cast<size_t>(frontend_.frames()) * static_cast<size_t>(frontend_.features());
-    rows_.resize(wanted);
   }
   if (clip_ == 0 || rate_hz_ == 0) {
     *error = "the model's task names no clip length or no sample rate";
@@ -40,6 +39,7 @@ bool SoundClassifier::create(const heed_model* model, const heed_options& option
              task_.input().name + "' takes " + std::to_string(task_.input().bytes / sizeof(float));
     return false;
   }
+  if (!waveform_) rows_.resize(wanted);
   const heed_tensor& output = task_.outputs()[0];
   classes_ = output.bytes / sizeof(float);
   if (output.type != HEED_F32) {

@@ -56,13 +56,13 @@ bool SoundStream::create_frontend(const AudioFrontendConfig& config, std::string
     parse_isa(heed_session_isa(session_), &isa);
     if (!frontend_.create(config, isa, error)) return false;
     wanted = static_cast<size_t>(frontend_.frames()) * static_cast<size_t>(frontend_.features());
-    rows_.assign(wanted, 0.0f);
   }
   if (input_.type != HEED_F32 || input_.bytes != wanted * sizeof(float)) {
     *error = "the model's front end makes " + std::to_string(wanted) + " values, but its input '" +
              input_.name + "' takes " + std::to_string(input_.bytes / sizeof(float));
     return false;
   }
+  if (!waveform_) rows_.assign(wanted, 0.0f);
   if (output_.type != HEED_F32 || output_.bytes == 0) {
     *error = std::string("the model's output '") + output_.name + "' does not hold float32 values";
     return false;
@@ -155,8 +155,8 @@ void SoundStream::fill_input() {
     frontend_.compute(wave_.data(), clip_, rows_.data());
   } else {
     const size_t frames = static_cast<size_t>(frontend_.frames()),
-               features = static_cast<size_t>(frontend_.features()),
-               step = frontend_.config().hop_samples;
+                 features = static_cast<size_t>(frontend_.features()),
+                 step = frontend_.config().hop_samples;
     const size_t added = windows_ == 0 ? frames : std::min(frames, hop_ / step),
                  kept = frames - added;
     std::copy(rows_.begin() + static_cast<ptrdiff_t>(added * features), rows_.end(), rows_.begin());

@@ -15,7 +15,8 @@ constexpr const char* kDecoder = "decode_step";
 constexpr const char* kPrefill = "prefill";
 constexpr size_t kFewTokens = 2;  // so many tokens are quicker one by one
 constexpr double kTimestampS = 0.02;
-constexpr size_t kPromptMax = 4;  // start, language, task, no timestamps
+constexpr size_t kPromptMax = 4;                // start, language, task, no timestamps
+constexpr size_t kTimingMax = size_t{1} << 27;  // floats: all heads of Whisper's largest model
 constexpr float kTemperatures[] = {0.0f, 0.2f, 0.4f, 0.6f, 0.8f, 1.0f};
 constexpr float kTemperatureTrusted = 0.5f;  // a text of a higher one tells the next nothing
 
@@ -27,7 +28,7 @@ void keep_last(std::vector<int32_t>* tokens, size_t most) {
 /// Whatever a file claims, the rules write only within a row of logits.
 bool fits(const SpeechTask& task, size_t vocabulary) {
   const WhisperTokens& t = task.tokens;
-  const auto known = [vocabulary](int32_t token) {
+  const auto known = [vocabulary](int64_t token) {
     return token >= 0 && static_cast<size_t>(token) < vocabulary;
   };
   for (const int32_t token : {t.translate, t.transcribe, t.previous, t.no_speech, t.no_timestamps,
@@ -36,10 +37,9 @@ bool fits(const SpeechTask& task, size_t vocabulary) {
   const bool timestamps = t.no_timestamps >= 0, languages = t.languages > 0;
   return known(t.start) && known(t.end) && timestamps == (t.first_timestamp >= 0) &&
          languages == (t.first_language >= 0) &&
-         (!languages ||
-          (known(t.first_language + t.languages - 1) && t.translate >= 0 && t.transcribe >= 0)) &&
-         task.max_initial_timestamp >= -1 &&
-         static_cast<size_t>(task.max_initial_timestamp + 1) <= vocabulary;
+         (!languages || (known(int64_t{t.first_language} + t.languages - 1) && t.translate >= 0 &&
+                         t.transcribe >= 0)) &&
+         (task.max_initial_timestamp == -1 || known(task.max_initial_timestamp));
 }
 
 }  // namespace
@@ -49,6 +49,7 @@ SpeechRecognizer::~SpeechRecognizer() { heed_session_destroy(session_); }
 bool SpeechRecognizer::open_encoders(const AudioFrontendConfig& config, std::string* error) {
   heed_info info;
   heed_model_info(model_, &info);
+  uint32_t heard = 0;
   for (int32_t i = 0; i < info.entry_points; ++i) {
     heed_entry_point entry{};
     heed_tensor mel{};
@@ -57,7 +58,9 @@ bool SpeechRecognizer::open_encoders(const AudioFrontendConfig& config, std::str
     if (heed_session_input(session_, entry.name, "mel", &mel) != HEED_OK || mel.rank != 3) continue;
     auto bucket = std::make_unique<Bucket>();
     AudioFrontendConfig fitted = config;
-    fitted.clip_samples = static_cast<uint32_t>(mel.dims[2]) * config.hop_samples;
+    fitted.clip_samples = static_cast<uint32_t>(
+        std::min<uint64_t>(static_cast<uint64_t>(mel.dims[2]) * config.hop_samples, UINT32_MAX));
+    fitted.clip_samples_max -= heard;  // together
     IsaSet isa = detect_isa();
     parse_isa(heed_session_isa(session_), &isa);
     if (!bucket->frontend.create(fitted, isa, error)) return false;
@@ -67,6 +70,7 @@ bool SpeechRecognizer::open_encoders(const AudioFrontendConfig& config, std::str
                "' does not take what the front end makes";
       return false;
     }
+    heard += fitted.clip_samples;
     bucket->entry = entry.name;
     bucket->mel = static_cast<float*>(mel.data);
     bucket->samples = fitted.clip_samples;
@@ -101,7 +105,10 @@ bool SpeechRecognizer::open_decoder(std::string* error) {
              " sequences at once; more need a conversion with --dim beams=N";
     return false;
   }
-  find_caches();
+  if (!find_caches()) {
+    *error = "the model's caches do not have as many rows for each of its sequences";
+    return false;
+  }
   if (capacity_ < 16) *error = "the model has no caches for what it has said";
   return capacity_ >= 16;
 }
@@ -125,7 +132,8 @@ bool SpeechRecognizer::open_prefill(std::string* error) {
 }
 
 /// The states that hold a row for each token of each sequence: those that are not the encoder's.
-void SpeechRecognizer::find_caches() {
+/// False where they are not alike: rows of one would be moved beyond the end of another.
+bool SpeechRecognizer::find_caches() {
   heed_info info;
   heed_model_info(model_, &info);
   source_rows_ = buckets_.back()->rows;
@@ -134,13 +142,17 @@ void SpeechRecognizer::find_caches() {
     heed_tensor t{};
     if (heed_session_tensor(session_, i, &t) != HEED_OK || t.storage != HEED_STATE) continue;
     if (std::strstr(t.name, "cross") != nullptr) continue;
-    const size_t width = static_cast<size_t>(t.dims[t.rank - 1]);
-    size_t rows = 1;
-    for (int32_t d = 0; d + 1 < t.rank; ++d) rows *= static_cast<size_t>(t.dims[d]);
-    capacity_ = rows / rows_;
+    const bool plain = t.type == HEED_F32;
+    if (t.rank != 3 || static_cast<size_t>(t.dims[0]) != rows_ ||
+        (capacity_ > 0 && static_cast<size_t>(t.dims[1]) != capacity_) ||
+        (!plain && t.type != HEED_Q8_KEYS && t.type != HEED_Q8_VALUES) ||
+        (!plain && (t.group < 1 || t.dims[2] % t.group != 0)))
+      return false;
+    capacity_ = static_cast<size_t>(t.dims[1]);
+    const size_t width = static_cast<size_t>(t.dims[2]);
     largest = std::max(largest, t.bytes);
     auto* data = static_cast<std::byte*>(t.data);
-    if (t.type == HEED_F32) {
+    if (plain) {
       cached_.push_back({data, width * sizeof(float), capacity_ * width * sizeof(float)});
       continue;
     }
@@ -153,6 +165,7 @@ void SpeechRecognizer::find_caches() {
     }
   }
   if (rows_ > 1) moved_.resize(largest);
+  return true;
 }
 
 /// Maps of the cross-attention heads that follow the sound; without a list of them, of all heads of
@@ -169,16 +182,30 @@ bool SpeechRecognizer::open_words(std::string* error) {
         alignment_.push_back(static_cast<uint32_t>(head));
       }
   const size_t heads = alignment_.size() / 2;
-  for (size_t h = 0; h < heads; ++h)
-    if (alignment_[2 * h] >= cross.size()) {
-      *error = "the model's alignment heads are not among its layers";
-      return false;
-    }
   if (heads == 0) {
     *error = "the model has no cross-attention that words could be timed by";
     return false;
   }
+  size_t there = 0;
+  for (const heed_attention& layer : cross) there += static_cast<size_t>(layer.heads);
+  bool among = heads <= there;
+  for (size_t h = 0; h < heads && among; ++h)
+    among = alignment_[2 * h] < cross.size() && cross[alignment_[2 * h]].keys == cross[0].keys;
+  if (!among) {
+    *error = "the model's alignment heads are not among its layers";
+    return false;
+  }
   const size_t keys = static_cast<size_t>(cross[0].keys);
+  if (keys < buckets_.back()->rows) {
+    *error = "the model's cross-attention does not reach to the end of what is heard";
+    return false;
+  }
+  // One by one: their product may be beyond a size_t.
+  if (heads > kTimingMax / keys || heads * keys > kTimingMax / (options_.tokens_max + 1) ||
+      heads * keys > kTimingMax / rows_) {
+    *error = "words cannot be timed by so many heads and keys";
+    return false;
+  }
   maps_.resize(heads * rows_ * keys);
   for (size_t h = 0; h < heads; ++h) alignment_ops_.push_back(cross[alignment_[2 * h]].op);
   source_rows_ = keys;
@@ -276,11 +303,9 @@ bool SpeechRecognizer::find_language(std::string* error) {
   if (languages_.empty() || language_token_ >= 0) return true;
   std::fill_n(tokens_, rows_, rules_.tokens().start);
   if (!run_step(0, error)) return false;
-  std::copy_n(logits_, vocabulary_, log_.begin());
-  rules_.keep_languages(log_.data());
-  language_token_ = static_cast<int32_t>(
-      std::max_element(log_.begin(), log_.begin() + static_cast<ptrdiff_t>(vocabulary_)) -
-      log_.begin());
+  const float* first = logits_ + rules_.tokens().first_language;
+  language_token_ =
+      static_cast<int32_t>(std::max_element(first, first + languages_.size()) - logits_);
   return true;
 }
 

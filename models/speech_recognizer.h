@@ -70,7 +70,7 @@ class SpeechRecognizer : public SpeechToText {
   bool open_prefill(std::string* error);
   bool open_prompt(std::string* error);
   bool open_words(std::string* error);
-  void find_caches();
+  bool find_caches();
   bool run_step(size_t position, std::string* error);
   bool read_previous(std::string* error);
   bool read_prompt(std::span<const int32_t> before, bool timestamps, std::string* error);

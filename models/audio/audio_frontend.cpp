@@ -41,13 +41,17 @@ std::vector<float> filter_bank(const AudioFrontendConfig& c, int32_t bins) {
     const double mel = low + (high - low) * static_cast<double>(i) / (mels + 1);
     edges[i] = slaney ? slaney_hz(mel) : mel;
   }
+  std::vector<double> places(static_cast<size_t>(bins));
+  for (size_t f = 0; f < places.size(); ++f) {
+    const double hz = static_cast<double>(f) * c.sample_rate_hz / c.fft_size;
+    places[f] = slaney ? hz : htk_mel(hz);
+  }
   std::vector<float> bank(static_cast<size_t>(mels) * static_cast<size_t>(bins), 0.0f);
   for (int32_t m = 0; m < mels; ++m) {
     const double left = edges[static_cast<size_t>(m)], top = edges[static_cast<size_t>(m) + 1],
                  right = edges[static_cast<size_t>(m) + 2];
     for (int32_t f = slaney ? 0 : 1; f < bins; ++f) {
-      const double hz = static_cast<double>(f) * c.sample_rate_hz / c.fft_size;
-      const double at = slaney ? hz : htk_mel(hz);
+      const double at = places[static_cast<size_t>(f)];
       const double height =
           std::max(0.0, std::min((at - left) / (top - left), (right - at) / (right - top)));
       bank[static_cast<size_t>(m) * static_cast<size_t>(bins) + static_cast<size_t>(f)] =
@@ -72,11 +76,14 @@ bool check(const AudioFrontendConfig& c, std::string* error) {
     return refuse("the front end's window, hop and FFT size do not fit together");
   if (!RealFft::takes(static_cast<int32_t>(c.fft_size)))
     return refuse("the front end's FFT size has a prime factor above 61");
-  if (c.clip_samples < c.window_samples || c.clip_samples > (1u << 28))
+  if (c.clip_samples < c.window_samples || c.clip_samples > c.clip_samples_max)
     return refuse("the front end's clip is shorter than one window, or far too long");
   if (c.mel_bins == 0 || c.mel_bins > 1024 ||
       (mfcc && (c.coefficients == 0 || c.coefficients > c.mel_bins)))
     return refuse("the front end's numbers of mel bins and coefficients do not fit together");
+  if ((uint64_t{c.clip_samples} / c.hop_samples + 1) * (mfcc ? c.coefficients : c.mel_bins) >
+      4 * uint64_t{c.clip_samples_max})
+    return refuse("the front end makes far too many features of its clip");
   if (!(c.mel_low_hz >= 0) || !(c.mel_high_hz > c.mel_low_hz) ||
       c.mel_high_hz > 0.5f * static_cast<float>(c.sample_rate_hz))
     return refuse("the front end's mel range is not within 0 Hz and half the sample rate");

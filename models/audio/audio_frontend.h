@@ -36,6 +36,8 @@ struct AudioFrontendConfig {
   std::string kind;  // "mfcc" or "log_mel"
   uint32_t sample_rate_hz = 16000;
   uint32_t clip_samples = 0;  // required: the clip is cut or padded with zeros to this
+  /// What a file may ask for: 64 MB. Where the sound, which is there, is as long, it may be more.
+  uint32_t clip_samples_max = 1u << 24;
   uint32_t window_samples = 0;
   uint32_t hop_samples = 0;
   uint32_t fft_size = 0;  // >= window_samples

@@ -45,13 +45,6 @@ void WhisperRules::create(const WhisperTokens& tokens, size_t vocabulary,
   for (const int32_t token : begin_suppressed) add(&begin_suppressed_, token);
 }
 
-void WhisperRules::keep_languages(float* logits) const {
-  for (size_t i = 0; i < vocabulary_; ++i) {
-    const int32_t language = static_cast<int32_t>(i) - tokens_.first_language;
-    if (language < 0 || language >= tokens_.languages) logits[i] = kRuledOut;
-  }
-}
-
 void WhisperRules::apply(std::span<const int32_t> said, const Options& options,
                          float* logits) const {
   for (const int32_t token : suppressed_) logits[token] = kRuledOut;

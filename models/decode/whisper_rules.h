@@ -42,9 +42,6 @@ class WhisperRules {
   /// infinity, and all text where timestamps together are more probable than any text token.
   void apply(std::span<const int32_t> said, const Options& options, float* logits) const;
 
-  /// Leaves only the languages.
-  void keep_languages(float* logits) const;
-
   const WhisperTokens& tokens() const { return tokens_; }
   size_t vocabulary() const { return vocabulary_; }
 

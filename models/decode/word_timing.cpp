@@ -37,7 +37,7 @@ void WordTiming::normalise(size_t tokens, size_t frames) {
       const double deviation = std::sqrt(squares / static_cast<double>(tokens));
       for (size_t t = 0; t < tokens; ++t)
         row(h, t)[f] =
-            deviation == 0
+            !(deviation > 0)  // or none, of what is no number
                 ? 0.0f
                 : static_cast<float>((static_cast<double>(row(h, t)[f]) - mean) / deviation);
     }
@@ -100,6 +100,8 @@ std::span<const int32_t> WordTiming::align(size_t tokens, size_t frames) {
 }
 
 namespace {
+
+constexpr size_t kTextMax = 8192;  // the time that Deflate takes grows with the square
 
 // LZ77 with matches of three bytes and more, then the entropy of what is left, which deflate's
 // Huffman codes come close to.
@@ -164,6 +166,7 @@ class Deflate {
 }  // namespace
 
 double compression_ratio(const char* text, size_t bytes) {
+  bytes = std::min(bytes, kTextMax);
   if (bytes == 0) return 0;
   const Deflate deflate(text, bytes);
   const double best = std::min(deflate.fixed_bits(), deflate.bits() + deflate.header_bits());

@@ -43,7 +43,8 @@ class WordTiming {
 };
 
 /// How often a text repeats itself: its bytes over those that deflate would need, near enough.
-/// Whisper takes more than 2.4 for a loop. Allocates nothing.
+/// Whisper takes more than 2.4 for a loop. Of a text that is longer than any window's the beginning
+/// counts. Allocates nothing.
 double compression_ratio(const char* text, size_t bytes);
 
 }  // namespace heed

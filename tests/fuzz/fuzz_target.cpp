@@ -89,6 +89,12 @@ void mutate(const FuzzTarget& target, FuzzBytes& bytes, SeededRandom& random) {
   mutate_bytes(bytes, random);
 }
 
+uint64_t hash_of(std::span<const uint8_t> bytes) {
+  uint64_t hash = 1469598103934665603u;
+  for (const uint8_t byte : bytes) hash = (hash ^ byte) * 1099511628211u;
+  return hash ^ hash >> 29;
+}
+
 FuzzBytes read_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};

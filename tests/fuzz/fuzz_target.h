@@ -50,6 +50,9 @@ void mutate(const FuzzTarget& target, FuzzBytes& bytes, SeededRandom& random);
 /// Its seeds, then what ever broke it (corpus/<target>), by name.
 std::vector<FuzzBytes> known_inputs(const FuzzTarget& target);
 
+/// For what a target chooses by itself: the same for the same bytes.
+uint64_t hash_of(std::span<const uint8_t> bytes);
+
 /// The bytes of a file; empty where there is none.
 FuzzBytes read_bytes(const std::string& path);
 /// Of every file in a folder, by name.

@@ -20,12 +20,6 @@ constexpr size_t kSessionMax = 64 << 20;
 constexpr size_t kMapMax = 1 << 20;               // elements of an attention map
 constexpr int64_t kMultiplyAddsShared = 1 << 18;  // from here on ops wake their threads
 
-uint64_t hash_of(std::span<const uint8_t> bytes) {
-  uint64_t hash = 1469598103934665603u;
-  for (const uint8_t byte : bytes) hash = (hash ^ byte) * 1099511628211u;
-  return hash ^ hash >> 29;
-}
-
 size_t length_of(const char* text) { return text == nullptr ? 0 : strlen(text); }
 
 /// Every question that may be asked of a model. Returns what a run of all of it costs.

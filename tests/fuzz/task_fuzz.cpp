@@ -10,6 +10,7 @@
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/heed_mutator.h"
 #include "tests/support/tiny_models.h"
+#include "tests/support/tiny_speech.h"
 
 namespace heed::test {
 namespace {
@@ -17,9 +18,28 @@ namespace {
 constexpr int64_t kMultiplyAddsMax = 1'000'000;  // a sound model may be slow: such are not run
 constexpr size_t kTaskBytesMax = 16 << 20;
 constexpr int32_t kSideMax = 64;
+// A recogniser runs its model hundreds of times for one window of a sound.
+constexpr int64_t kMultiplyAddsSpoken = 8'000;
+constexpr int64_t kBytesSpoken = 48 << 10;
+constexpr size_t kSamplesSpoken = 100;
 
-bool quick(const Model& model) {
-  int64_t multiply_adds = 0;
+int64_t bytes_moved(const Model& model, const char* entry, int32_t op_index, const heed_op& op) {
+  int64_t bytes = 0;
+  for (int32_t i = 0; i < op.inputs + op.outputs; ++i) {
+    int32_t index = -1;
+    (void)(i < op.inputs
+               ? heed_model_op_input(model.get(), entry, op_index, i, &index)
+               : heed_model_op_output(model.get(), entry, op_index, i - op.inputs, &index));
+    heed_tensor tensor;
+    if (index >= 0 && heed_model_tensor(model.get(), index, &tensor) == HEED_OK)
+      bytes += static_cast<int64_t>(tensor.bytes);
+  }
+  return bytes;
+}
+
+/// Whether all that the model can do is less than that.
+bool quick(const Model& model, int64_t multiply_adds_max, int64_t bytes_max) {
+  int64_t multiply_adds = 0, bytes = 0;
   for (int32_t e = 0; e < model.info().entry_points; ++e) {
     heed_entry_point entry;
     if (heed_model_entry_point(model.get(), e, &entry) != HEED_OK) abort();
@@ -27,9 +47,10 @@ bool quick(const Model& model) {
       heed_op op;
       if (heed_model_op(model.get(), entry.name, i, &op) != HEED_OK) abort();
       multiply_adds += op.multiply_adds;
+      bytes += bytes_moved(model, entry.name, i, op);
     }
   }
-  return multiply_adds < kMultiplyAddsMax;
+  return multiply_adds < multiply_adds_max && bytes < bytes_max;
 }
 
 /// An answer, or one of the errors that heed_tasks.h names, with a reason.
@@ -151,16 +172,63 @@ void read(const Model& model) {
   heed_text_generator_destroy(generator);
 }
 
+void write_down(const Model& model, SeededRandom& random) {
+  const auto chance = [&] { return static_cast<int32_t>(random.integer(0, 1)); };
+  const int32_t plain = chance();  // what every recogniser takes
+  heed_speech_options options{};
+  options.language = !plain && chance() ? "en" : nullptr;
+  options.translate = !plain && chance();
+  options.prompt = !plain && chance() ? "a b, ab" : nullptr;
+  options.words = chance();
+  options.beams = static_cast<int32_t>(random.integer(0, 3));
+  options.no_timestamps = chance();
+  options.no_fallback = chance();
+  options.no_previous_text = chance();
+  heed_diagnostic diagnostic{};
+  heed_speech_recognizer* recognizer = nullptr;
+  const heed_status status =
+      heed_speech_recognizer_create(model.get(), nullptr, &options, &recognizer, &diagnostic);
+  allowed(status, diagnostic);
+  std::vector<float> samples(kSamplesSpoken);
+  for (float& sample : samples) sample = random.uniform(-1, 1);
+  // Of several windows, of one and a half, shorter than one, none.
+  for (const size_t count : {kSamplesSpoken, size_t{33}, size_t{7}, size_t{0}}) {
+    if (status != HEED_OK) break;
+    allowed(heed_speech_recognizer_run(recognizer, samples.data(), count, &diagnostic), diagnostic);
+    int32_t segments = 0;
+    const heed_spoken_segment* said = heed_speech_recognizer_segments(recognizer, &segments);
+    size_t letters = std::strlen(heed_speech_recognizer_language(recognizer));
+    for (int32_t s = 0; s < segments; ++s) {
+      letters += std::strlen(said[s].text);
+      for (int32_t t = 0; t < said[s].token_count; ++t) letters += said[s].tokens[t] < 0;
+      for (int32_t w = 0; w < said[s].word_count; ++w)
+        letters += std::strlen(said[s].words[w].text);
+    }
+    if (letters == SIZE_MAX) abort();
+  }
+  heed_speech_recognizer_destroy(recognizer);
+}
+
 void run(std::span<const uint8_t> bytes) {
   heed_limits limits = heed_default_limits();
   limits.tensors = limits.ops = 4096;
   limits.tensor_bytes = limits.session_bytes = 1 << 20;
   const AlignedBytes aligned(std::as_bytes(bytes));
   Model model;
-  if (model.open(aligned.span(), nullptr, &limits) != Status::ok || !quick(model)) return;
+  if (model.open(aligned.span(), nullptr, &limits) != Status::ok ||
+      !quick(model, kMultiplyAddsMax, INT64_MAX))
+    return;
   see(model);
   listen(model);
   read(model);
+  SeededRandom random(hash_of(bytes));
+  if (quick(model, kMultiplyAddsSpoken, kBytesSpoken)) write_down(model, random);
+}
+
+FuzzBytes bytes_of(TinyModel& tiny) {
+  const AlignedBytes bytes = tiny.bytes();
+  const auto* first = reinterpret_cast<const uint8_t*>(bytes.data());
+  return {first, first + bytes.size()};
 }
 
 /// Pictures of 4 x 4 go through as they are: scores and boxes of five queries beside them.
@@ -197,14 +265,15 @@ FuzzBytes seeing(bool objects) {
     task.objects->overlap_max = 0.5f;
   }
   tiny.plan();
-  const AlignedBytes bytes = tiny.bytes();
-  const auto* first = reinterpret_cast<const uint8_t*>(bytes.data());
-  return {first, first + bytes.size()};
+  return bytes_of(tiny);
 }
 
 /// And those of the targets that have a task.
 std::vector<FuzzBytes> seeds() {
   std::vector<FuzzBytes> all = {seeing(true), seeing(false)};
+  TinyModel speech[] = {whisper_model(1),      whisper_model(3),     whisper_model(2, true),
+                        wave_ctc_model(false), wave_ctc_model(true), feature_ctc_model()};
+  for (TinyModel& model : speech) all.push_back(bytes_of(model));
   for (const char* other : {"heed", "tokenizer"})
     for (FuzzBytes& bytes : find_fuzz_target(other)->seeds()) {
       const AlignedBytes aligned(std::as_bytes(std::span<const uint8_t>(bytes)));

@@ -190,6 +190,11 @@ TEST_CASE("front-end constants that make no sense are refused with a reason") {
   refused([](auto& c) { c.fft_size = 100; });
   refused([](auto& c) { c.fft_size = 521; });
   refused([](auto& c) { c.clip_samples = 10; });
+  refused([](auto& c) { c.clip_samples = (1u << 24) + 1; });  // memory for that, of a few bytes
+  refused([](auto& c) {
+    c.clip_samples = 1u << 24;
+    c.hop_samples = 1;
+  });
   refused([](auto& c) { c.coefficients = 81; });
   refused([](auto& c) { c.mel_high_hz = 9000; });
   refused([](auto& c) { c.mel_low_hz = std::nanf(""); });
