@@ -80,8 +80,10 @@ bool Tokenizer::read_pieces(const void* given, std::string* error) {
   for (size_t i = 0; i < count_; ++i)
     if (ends_[i] > pieces->size() || (i > 0 && ends_[i] < ends_[i - 1])) return false;
   const auto known = [&](int32_t id) { return id >= 0 && static_cast<size_t>(id) < count_; };
-  if (table.scores() != nullptr && table.scores()->size() == count_)
+  if (table.scores() != nullptr) {
+    if (table.scores()->size() != count_) return false;
     scores_ = table.scores()->data();
+  }
   if (table.merges() != nullptr) {
     merges_ = table.merges()->data();
     merge_count_ = table.merges()->size() / 3;
@@ -126,10 +128,6 @@ bool Tokenizer::read_rules(const void* given, std::string* error) {
     *error = "the model's tokenizer is of kind '" + kind + "', which this program does not know";
     return false;
   }
-  if (kind_ != Kind::wordpiece && scores_ == nullptr && merges_ == nullptr && count_ > 256) {
-    *error = "the model's tokenizer says nothing about how pieces are joined";
-    return false;
-  }
   return true;
 }
 
@@ -171,11 +169,12 @@ int32_t Tokenizer::find(std::string_view text) const {
   return -1;
 }
 
-/// The token that two neighbours make, -1: none; and how much it is wanted.
+/// The token that two neighbours make, -1: none; and how much it is wanted. A file without merges
+/// and scores joins nothing: a list of merges that was empty.
 int32_t Tokenizer::joined(int32_t left, int32_t right, std::string_view text, float* score) const {
   if (merges_ == nullptr) {
-    const int32_t id = find(text);
-    if (id >= 0) *score = scores_ == nullptr ? 0.0f : scores_[id];
+    const int32_t id = scores_ == nullptr ? -1 : find(text);
+    if (id >= 0) *score = scores_[id];
     return id;
   }
   const size_t mask = merge_slots_.size() - 1;

@@ -101,6 +101,34 @@ TEST_CASE("a Qwen2 folder, whose projections have biases, decodes as transformer
 }
 TEST_CASE("a GPT-2 folder decodes as transformers does") { check_decoder("gpt2"); }
 
+/// A text's tokens, parted by '|', of a folder whose list of merges is empty.
+std::string unmerged(const std::string& name, const std::string& text) {
+  FamilyGolden golden = heed::test::read_family_golden(name);
+  auto json = nlohmann::ordered_json::parse(golden.files.at("tokenizer.json"));
+  json["model"]["merges"] = nlohmann::ordered_json::array();
+  golden.files["tokenizer.json"] = json.dump();
+  TemporaryFolder folder;
+  golden.write_folder(folder.path().string());
+  const Model model = converted(folder.path().string(), folder.file("a.heed"), golden.dims, true);
+  heed::Tokenizer tokenizer;
+  std::string error;
+  const bool created = tokenizer.create(*model.get(), &error);
+  INFO(error);
+  REQUIRE(created);
+  std::vector<int32_t> ids(100);
+  ids.resize(tokenizer.encode(text, ids.data(), ids.size()));
+  std::string parted;
+  for (const int32_t id : ids)
+    parted += (parted.empty() ? "" : "|") + std::string(tokenizer.text_of(id, false));
+  return parted;
+}
+
+// Both vocabularies have "the", "he" and "ll", Llama 3's " fox" too.
+TEST_CASE("without merges no letters are joined, as the tokenizers library has it") {
+  CHECK(unmerged("gpt2", "the hell fox") == "t|h|e| |h|e|l|l| |f|o|x");
+  CHECK(unmerged("llama3", "the hell fox") == "the| |h|e|l|l| fox");  // words that are tokens
+}
+
 TEST_CASE("texts become the tokens that the tokenizers library makes of them") {
   const std::set<std::string> whole_goldens = {"sentence", "unigram", "albert", "xlnet_texts",
                                                "deberta_texts"};
