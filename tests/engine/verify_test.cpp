@@ -293,6 +293,20 @@ TEST_CASE("element types, storage classes and op kinds that do not exist are ref
                   [](TinyModel& m) { op_at(m, 0).options.Reset(); });
 }
 
+TEST_CASE("an op of a kind that came after this build is not supported, and named") {
+  constexpr uint8_t kLater = static_cast<uint8_t>(fb::OpOptions::MAX) + 1;
+  AlignedBytes bytes = feed_forward_model().bytes();
+  const fb::Op* op = fb::GetSizePrefixedModel(bytes.data())->entry_points()->Get(0)->ops()->Get(1);
+  auto* table = reinterpret_cast<flatbuffers::Table*>(const_cast<fb::Op*>(op));
+  REQUIRE(table->SetField<uint8_t>(fb::Op::VT_OPTIONS_TYPE, kLater, 0));
+  Diagnostic diagnostic;
+  CHECK(open_bytes(bytes, &diagnostic) == Status::unsupported);
+  INFO(diagnostic.text());
+  CHECK(std::string(diagnostic.what) == "this build does not know the kind of an op");
+  CHECK((diagnostic.op == 1 && diagnostic.actual == kLater));
+  CHECK(std::string(diagnostic.where) == "expand");
+}
+
 TEST_CASE("blobs must lie in the file, aligned, as large as their tensors, and apart") {
   const auto blob = [](const char* name, uint64_t offset, uint64_t size) {
     return [=](TinyModel& m) { named(m, name).blob = std::make_unique<fb::Blob>(offset, size); };
