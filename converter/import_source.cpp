@@ -1,8 +1,6 @@
 #include "converter/import_source.h"
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "converter/graph/convert_error.h"
@@ -14,6 +12,7 @@
 #include "converter/tflite/tflite_file.h"
 #include "converter/tflite/tflite_import.h"
 #include "models/families/family.h"
+#include "models/whole_file.h"
 
 namespace heed {
 namespace {
@@ -59,10 +58,12 @@ bool has_recipe_for_exported(const ConvertSource& source, const onnx::ImportOpti
   if (options.keep_past > 0 || !std::filesystem::exists(folder / "config.json") ||
       !std::filesystem::exists(folder / "encoder_model.onnx"))
     return false;
-  std::ifstream in(folder / "config.json", std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  const auto config = safetensors::read_json(text.str(), "file 'config.json'");
+  std::vector<uint8_t> bytes;
+  std::string error;
+  if (!read_whole_file((folder / "config.json").string(), &bytes, &error))
+    throw ConvertError(error);
+  const auto config =
+      safetensors::read_json(std::string(bytes.begin(), bytes.end()), "file 'config.json'");
   const families::JsonTree* type = config->member("model_type");
   return type != nullptr && type->text() != nullptr && *type->text() == "whisper";
 }

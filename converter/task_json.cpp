@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
 #include <functional>
 #include <map>
+#include <sstream>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "converter/graph/convert_error.h"
+#include "models/whole_file.h"
 
 namespace heed {
 namespace {
@@ -89,8 +90,10 @@ std::function<void(const json&)> into_resample(uint8_t& field) {
 }
 
 std::vector<std::string> read_label_file(const std::string& path, int64_t column) {
-  std::ifstream file(path);
-  if (!file) refuse("labels file '" + path + "' cannot be read", "labels");
+  std::vector<uint8_t> bytes;
+  std::string error;
+  if (!read_whole_file(path, &bytes, &error)) refuse(error, "labels");
+  std::istringstream file(std::string(bytes.begin(), bytes.end()));
   std::vector<std::string> labels;
   for (std::string line; std::getline(file, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();

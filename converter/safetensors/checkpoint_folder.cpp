@@ -1,11 +1,10 @@
 #include "converter/safetensors/checkpoint_folder.h"
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "converter/graph/convert_error.h"
 #include "converter/safetensors/json_tree.h"
+#include "models/whole_file.h"
 
 namespace heed::safetensors {
 namespace {
@@ -99,12 +98,11 @@ families::Settings CheckpointFolder::settings(const std::string& name) {
 
 std::optional<std::string> CheckpointFolder::file(const std::string& name) {
   if (!fs::exists(path(name))) return std::nullopt;
-  std::ifstream in(path(name), std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in) throw ConvertError("cannot be read", "file '" + path(name) + "'");
+  std::vector<uint8_t> bytes;
+  std::string error;
+  if (!read_whole_file(path(name), &bytes, &error)) throw ConvertError(error);
   read_.insert(path(name));
-  return text.str();
+  return std::string(bytes.begin(), bytes.end());
 }
 
 std::optional<graph::Shape> CheckpointFolder::shape(const std::string& tensor) const {

@@ -2,10 +2,9 @@
 
 #include <string.h>
 
-#include <fstream>
-
 #include "models/audio/compressed_sound.h"
 #include "models/audio/wav.h"
+#include "models/whole_file.h"
 
 namespace heed {
 
@@ -22,19 +21,10 @@ bool decode_sound(const uint8_t* bytes, size_t size, Sound* out, std::string* er
 }
 
 bool read_sound(const std::string& path, Sound* out, std::string* error) {
-  std::ifstream in(path, std::ios::binary | std::ios::ate);
-  const int64_t size = in ? static_cast<int64_t>(in.tellg()) : -1;
-  if (size < 0) {
-    *error = "cannot open '" + path + "'";
-    return false;
-  }
-  std::string why = "is not a wav, flac or mp3 file";
-  // A folder opens, and claims to be of any size.
-  if (static_cast<uint64_t>(size) < SIZE_MAX / 2) {
-    std::vector<uint8_t> bytes(static_cast<size_t>(size));
-    in.seekg(0).read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
-    if (in && decode_sound(bytes.data(), bytes.size(), out, &why)) return true;
-  }
+  std::vector<uint8_t> bytes;
+  if (!read_whole_file(path, &bytes, error)) return false;
+  std::string why;
+  if (decode_sound(bytes.data(), bytes.size(), out, &why)) return true;
   *error = "'" + path + "' " + why;
   return false;
 }

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include <fstream>
-#include <iterator>
 #include <memory>
 
 #include "engine/status.h"
 #include "models/image/jpeg_check.h"
 #include "models/image/length_check.h"
 #include "models/image/orientation.h"
+#include "models/whole_file.h"
 
 #if HEED_HAVE_WEBP
 #include <webp/decode.h>
@@ -46,13 +46,6 @@
 namespace heed {
 
 namespace {
-
-bool read_bytes(const std::string& path, std::vector<uint8_t>* bytes) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return false;
-  bytes->assign(std::istreambuf_iterator<char>(in), {});
-  return !in.bad();
-}
 
 constexpr int32_t kRgb = 3;
 
@@ -135,12 +128,9 @@ bool decode_image(const uint8_t* bytes, size_t size, Image* out, std::string* er
 bool read_image(const std::string& path, Image* out, std::string* error) {
   std::vector<uint8_t> bytes;
   const char* why = "";
-  if (!read_bytes(path, &bytes))
-    *error = "cannot open '" + path + "'";
-  else if (!decode(bytes.data(), bytes.size(), out, &why))
-    *error = "'" + path + "' " + why;
-  else
-    return true;
+  if (!read_whole_file(path, &bytes, error)) return false;
+  if (decode(bytes.data(), bytes.size(), out, &why)) return true;
+  *error = "'" + path + "' " + why;
   return false;
 }
 
@@ -176,9 +166,13 @@ heed_status heed_picture_read_file(const char* path, heed_picture* picture,
   Image image;
   std::vector<uint8_t> bytes;
   const char* why = "";
-  if (!read_bytes(path, &bytes)) {
+  std::string error;
+  if (!read_whole_file(path, &bytes, &error)) {
     status = fail(diagnostic, Status::io_error, "the picture cannot be read");
-  } else if (!decode(bytes.data(), bytes.size(), &image, &why)) {
+    set_where(diagnostic, error.c_str());
+    return static_cast<heed_status>(status);
+  }
+  if (!decode(bytes.data(), bytes.size(), &image, &why)) {
     status = fail(diagnostic, Status::bad_input, why);
   } else if (auto* pixels = static_cast<uint8_t*>(malloc(image.pixels.size()))) {
     memcpy(pixels, image.pixels.data(), image.pixels.size());

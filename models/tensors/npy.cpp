@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include <fstream>
-#include <iterator>
 #include <limits>
 #include <type_traits>
+
+#include "models/whole_file.h"
 
 namespace heed {
 namespace {
@@ -177,15 +178,10 @@ bool decode_npy(const uint8_t* bytes, size_t size, Npy* out, std::string* error)
 }
 
 bool read_npy(const std::string& path, Npy* out, std::string* error) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) {
-    *error = "cannot open '" + path + "'";
-    return false;
-  }
-  const std::vector<char> bytes{std::istreambuf_iterator<char>(in), {}};
+  std::vector<uint8_t> bytes;
+  if (!read_whole_file(path, &bytes, error)) return false;
   std::string why;
-  if (decode_npy(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), out, &why))
-    return true;
+  if (decode_npy(bytes.data(), bytes.size(), out, &why)) return true;
   *error = "'" + path + "' " + why;
   return false;
 }

@@ -5,7 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
+
+#include "models/whole_file.h"
 
 namespace heed::cli {
 
@@ -50,11 +51,10 @@ std::string size_text(double bytes) {
 }
 
 std::string read_text(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw CommandError("cannot open '" + path + "'");
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad()) throw CommandError("cannot read '" + path + "'");
-  return text;
+  std::vector<uint8_t> bytes;
+  std::string error;
+  if (!read_whole_file(path, &bytes, &error)) throw CommandError(error);
+  return {bytes.begin(), bytes.end()};
 }
 
 void write_text(const std::string& path, const std::string& text) {

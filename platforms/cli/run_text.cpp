@@ -26,7 +26,8 @@ std::string text_given(const std::string& given) {
   if (given == "-")
     return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
   std::error_code error;
-  return std::filesystem::is_regular_file(given, error) ? read_text(given) : given;
+  const std::filesystem::file_status status = std::filesystem::status(given, error);
+  return exists(status) && !is_directory(status) ? read_text(given) : given;
 }
 
 void print_json(const Json& object) {

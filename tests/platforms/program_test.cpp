@@ -124,6 +124,26 @@ TEST_CASE("the spoken demo word is recognised, as text and as JSON") {
   const Json object = Json::parse(json.out);
   CHECK(object["windows"][0]["answers"][0]["label"] == "right");
   CHECK(object["windows"][0]["answers"][0]["probability"] > 0.8);
+  const Outcome piped = folder.program("cat " + kDemo + "keywords.wav | " + HEED_PROGRAM + " run " +
+                                       model + " /dev/stdin --json");
+  CHECK(Json::parse(piped.out)["windows"] == object["windows"]);
+}
+
+TEST_CASE("a folder, and a pipe that nobody writes to, are refused in a sentence") {
+  const Folder folder;
+  const std::string model = folder.demo("keywords"), pipe = folder / "pipe";
+  REQUIRE(folder.program("mkfifo " + pipe).code == 0);
+  check_fails(folder.heed("run " + model + " " + pipe), {pipe, "nobody writes"});
+  check_fails(folder.heed("run " + model + " " + kDemo), {kDemo, "is a folder"});
+  check_fails(folder.heed("run " + model + " --input mfcc=" + pipe), {pipe, "nobody writes"});
+  check_fails(folder.heed("convert " + kDemo + "keywords.onnx -o " + (folder / "a.heed") +
+                          " --task " + pipe),
+              {pipe, "nobody writes"});
+  spill(folder / "task.json",
+        R"({"kind": "tensors", "labels": {"labels_file": "pipe", "column": 0}})");
+  check_fails(folder.heed("convert " + kDemo + "keywords.onnx -o " + (folder / "a.heed") +
+                          " --task " + (folder / "task.json")),
+              {pipe, "nobody writes"});
 }
 
 TEST_CASE("a stream of samples is listened to, and what is heard is printed as it is heard") {
@@ -249,6 +269,9 @@ TEST_CASE("a checkpoint's folder is converted and run on texts, from the line, a
   spill(folder / "text.txt", "hello world");
   const Outcome both = folder.heed("run " + embedder + " 'hello world' " + (folder / "text.txt"));
   CHECK(both.out.find("text 1 and text 2: cosine 1.0000") != std::string::npos);
+  const Outcome piped = folder.program("cat " + (folder / "text.txt") + " | " + HEED_PROGRAM +
+                                       " run " + embedder + " 'hello world' /dev/stdin");
+  CHECK(piped.out.find("text 1 and text 2: cosine 1.0000") != std::string::npos);
   const Outcome json = folder.heed("run " + embedder + " --json < " + (folder / "text.txt"));
   CHECK(Json::parse(json.out)["embedding"].size() == 32);
   const Outcome story = folder.heed("run " + decoder + " 'the fox' --tokens 5 --json");
