@@ -42,12 +42,40 @@ bool bmp_is_whole(const uint8_t* bytes, size_t size) {
   return row == 0 || height <= static_cast<int64_t>(size) / row;
 }
 
+/// The next number of the header, behind spaces and comments.
+int64_t pnm_number(const uint8_t* bytes, size_t size, size_t* at) {
+  constexpr int64_t kMost = int64_t{1} << 31;
+  const auto is_space = [](uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
+  bool comment = false;
+  for (; *at < size; ++*at) {
+    const uint8_t c = bytes[*at];
+    if (c == '#') comment = true;
+    if (!comment && !is_space(c)) break;
+    if (c == '\n' || c == '\r') comment = false;
+  }
+  int64_t number = 0;
+  for (; *at < size && bytes[*at] >= '0' && bytes[*at] <= '9'; ++*at)
+    number = std::min(number * 10 + (bytes[*at] - '0'), kMost);
+  return number;
+}
+
+bool pnm_is_whole(const uint8_t* bytes, size_t size) {
+  size_t at = 2;
+  const int64_t row = pnm_number(bytes, size, &at) * (bytes[1] == '6' ? 3 : 1);
+  const int64_t height = pnm_number(bytes, size, &at);
+  (void)pnm_number(bytes, size, &at);  // what white is
+  const auto left = static_cast<int64_t>(size - std::min(size, at + 1));
+  return row == 0 || height <= left / row;
+}
+
 }  // namespace
 
 bool picture_is_whole(const uint8_t* bytes, size_t size) {
   if (size >= kPngSignature && std::memcmp(bytes, "\x89PNG", 4) == 0)
     return png_is_whole(bytes, size);
   if (size >= kBmpHeader && bytes[0] == 'B' && bytes[1] == 'M') return bmp_is_whole(bytes, size);
+  if (size >= 2 && bytes[0] == 'P' && (bytes[1] == '5' || bytes[1] == '6'))
+    return pnm_is_whole(bytes, size);
   return true;
 }
 

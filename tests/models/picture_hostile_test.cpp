@@ -98,6 +98,24 @@ TEST_CASE("a JPEG whose tables overrun is refused before even its size is asked"
   CHECK(refusal("hostile_tables.jpg").find("Huffman table") != std::string::npos);
 }
 
+TEST_CASE("a PNM picture that ends before its last pixel is refused, and not filled with zeros") {
+  heed::Image image;
+  std::string error;
+  for (const std::string header : {"P5 3 2 255\n", "P6\n# 9 9 by hand\r\n3\t2\n255 "}) {
+    const size_t pixels = header[1] == '5' ? 6 : 18;
+    const std::string whole = header + std::string(pixels, 'x');
+    for (size_t size = 2; size <= whole.size(); ++size) {
+      INFO(size << " of " << whole.size() << " bytes");
+      const auto* bytes = reinterpret_cast<const uint8_t*>(whole.data());
+      CHECK(heed::decode_image(bytes, size, &image, &error) == (size == whole.size()));
+    }
+    CHECK((image.width == 3 && image.height == 2 && image.pixels.front() == 'x'));
+  }
+  const std::string claim = "P5 4125 2512 255\n";
+  CHECK_FALSE(heed::decode_image(reinterpret_cast<const uint8_t*>(claim.data()), claim.size(),
+                                 &image, &error));
+}
+
 TEST_CASE("a PNM picture of 16 bits is refused") {
   CHECK(refusal("hostile_16_bits.ppm").find("16 bits") != std::string::npos);
 }
