@@ -208,6 +208,22 @@ TEST_CASE("every file name is unique, and no folder is a drawer for anything") {
   check_none(findings);
 }
 
+TEST_CASE("a file that names its interpreter can be run, and holds no mark of a merge") {
+  std::vector<std::string> findings;
+  for (const fs::path& path : files_below_rooms()) {
+    const std::string where = fs::relative(path, kRoot).generic_string();
+    std::ifstream in(path);
+    std::string line;
+    std::getline(in, line);
+    const bool runs = (fs::status(path).permissions() & fs::perms::owner_exec) != fs::perms::none;
+    if (starts_with(line, "#!") && !runs) findings.push_back(where + " cannot be run");
+    const std::string mark(7, '<');
+    for (; in; std::getline(in, line))
+      if (starts_with(line, mark + " ")) findings.push_back(where + " is half merged");
+  }
+  check_none(findings);
+}
+
 TEST_CASE("the run path neither allocates, throws, prints nor aborts by what it names") {
   const std::regex banned(
       "\\b(malloc|calloc|realloc|free|abort|exit|printf|fprintf|throw|new|std::vector|std::string|"
