@@ -7,9 +7,8 @@
 //   then for each stage uint32 kind + (option << 8), uint32 bytes of its table, the table
 //
 //   1 trim      white space goes: option 1 at the beginning, 2 at the end, 3 both
-//   2 collapse  option 0: spaces in a row become one; 1: one U+2581; 2: white space in a row
-//   becomes
-//               one space, and so does each tab, line feed and carriage return
+//   2 collapse  option 0: spaces in a row become one; 1: one U+2581; 2: so does white space in a
+//               row, and each tab, line feed and carriage return becomes a space
 //   3 replace   models/text/replacer.h
 //   4 compose   NFC: models/text/compose.h
 //   5 charsmap  models/text/charsmap.h
