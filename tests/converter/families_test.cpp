@@ -18,7 +18,12 @@
 
 namespace {
 
+using heed::graph::Constant;
+using heed::graph::DType;
+using heed::graph::Graph;
+using heed::graph::ValueId;
 using heed::test::FamilyGolden;
+using heed::test::GoldenLayer;
 using heed::test::GoldenValue;
 using heed::test::TemporaryFolder;
 
@@ -30,20 +35,94 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
   return largest;
 }
 
-/// What the recipe's float graph makes of the golden input.
+/// Finds transformers' layers, one after the other, among the values of a graph as they are
+/// computed.
+class LayerSearch {
+ public:
+  explicit LayerSearch(const std::vector<GoldenLayer>& layers) : layers_(layers) {}
+
+  std::map<ValueId, Constant> run(const Graph& graph, const std::map<ValueId, Constant>& inputs) {
+    return heed::graph::Evaluator(graph).run(
+        inputs, [&](ValueId id, const Constant& value) { see(graph.value(id).name, value); });
+  }
+
+  /// Of the first layer that no value after those of the layers before it equals; else nothing.
+  std::string missing() const {
+    if (next_ == layers_.size()) return "";
+    std::string text = "layer '" + layers_[next_].name + "' differs";
+    if (next_ > 0) text += "; '" + layers_[next_ - 1].name + "' before it does not";
+    if (nearest_.name.empty()) return text + "; no later value has its size";
+    return text + "; the nearest value, '" + nearest_.name + "', is off by " +
+           std::to_string(nearest_.off);
+  }
+
+ private:
+  void see(const std::string& name, const Constant& value) {
+    if (next_ == layers_.size() || value.dtype != DType::f32) return;
+    const double off = distance(layers_[next_], value);
+    if (off < kLayerBound) {
+      ++next_;
+      nearest_ = {"", kNothing};
+    } else if (off < nearest_.off) {
+      nearest_ = {name, off};
+    }
+  }
+
+  static constexpr double kLayerBound = 1e-5;  // of the layer's largest kept value, or of 1
+  static constexpr double kNothing = 1e30;
+
+  /// The largest difference, with the value as it lies or with its channels [B,C,..] last.
+  static double distance(const GoldenLayer& layer, const Constant& value) {
+    size_t count = 1;
+    for (const int64_t dim : layer.shape) count *= static_cast<size_t>(dim);
+    if (value.f32.size() != count || layer.kept.empty()) return kNothing;
+    const size_t batch = static_cast<size_t>(layer.shape[0]),
+                 channels = layer.shape.size() > 1 ? static_cast<size_t>(layer.shape[1]) : 1,
+                 rest = count / batch / channels;
+    double largest = 1, as_it_lies = 0, channels_last = 0;
+    for (size_t k = 0; k < layer.kept.size(); ++k) {
+      const size_t i = k * layer.step, r = i % rest, c = i / rest % channels,
+                   b = i / rest / channels;
+      const double want = layer.kept[k];
+      largest = std::max(largest, std::abs(want));
+      as_it_lies = std::max(as_it_lies, std::abs(value.f32[i] - want));
+      channels_last =
+          std::max(channels_last, std::abs(value.f32[(b * rest + r) * channels + c] - want));
+    }
+    return std::min(as_it_lies, channels_last) / largest;
+  }
+
+  struct Nearest {
+    std::string name;
+    double off = kNothing;
+  };
+  const std::vector<GoldenLayer>& layers_;
+  size_t next_ = 0;
+  Nearest nearest_;
+};
+
+Constant constant_of(const GoldenValue& value) {
+  return value.integers.empty() ? heed::graph::float_constant(value.shape, value.floats)
+                                : heed::graph::int_constant(value.shape, value.integers);
+}
+
+Graph imported(const FamilyGolden& golden, const std::string& folder) {
+  auto parts = heed::import_source({folder, "main"}, {{}, golden.dims, {}, false});
+  REQUIRE(!parts.empty());
+  return std::move(parts[0].graph);
+}
+
+/// What the recipe's float graph makes of the golden input, layer by layer.
 void check_float_graph(const FamilyGolden& golden, const std::string& folder) {
-  const auto parts = heed::import_source({folder, "main"}, {{}, golden.dims, {}, false});
-  REQUIRE(parts.size() == 1);
-  const heed::graph::Graph& graph = parts[0].graph;
+  const Graph graph = imported(golden, folder);
   REQUIRE(graph.inputs.size() == golden.inputs.size());
-  std::map<heed::graph::ValueId, heed::graph::Constant> inputs;
-  for (const heed::graph::ValueId id : graph.inputs)
+  std::map<ValueId, Constant> inputs;
+  for (const ValueId id : graph.inputs)
     for (const GoldenValue& input : golden.inputs)
-      if (graph.value(id).name == input.name)
-        inputs[id] = input.integers.empty()
-                         ? heed::graph::float_constant(input.shape, input.floats)
-                         : heed::graph::int_constant(input.shape, input.integers);
-  const auto outputs = heed::graph::Evaluator(graph).run(inputs);
+      if (graph.value(id).name == input.name) inputs[id] = constant_of(input);
+  LayerSearch layers(golden.layers);
+  const auto outputs = layers.run(graph, inputs);
+  CHECK(layers.missing() == "");
   REQUIRE(outputs.size() == golden.outputs.size());
   for (const GoldenValue& output : golden.outputs)
     for (const auto& [id, value] : outputs)
@@ -51,6 +130,17 @@ void check_float_graph(const FamilyGolden& golden, const std::string& folder) {
         CHECK(value.shape == output.shape);
         CHECK(largest_difference(value.f32, output.floats) < 1e-4);
       }
+}
+
+/// Of the layers of a graph with one input, the first that is not transformers'; or nothing.
+std::string first_other_layer(const FamilyGolden& golden) {
+  TemporaryFolder folder;
+  golden.write_folder(folder.path().string());
+  const Graph graph = imported(golden, folder.path().string());
+  REQUIRE(!golden.layers.empty());
+  LayerSearch layers(golden.layers);
+  layers.run(graph, {{graph.inputs.at(0), constant_of(golden.inputs.at(0))}});
+  return layers.missing();
 }
 
 /// The same through a written file and the engine.
@@ -234,6 +324,21 @@ TEST_CASE("what runs in several pieces of a sound is one line of the report") {
   CHECK(lines == 1);
 }
 TEST_CASE("a HuBERT folder gives transformers' scores of characters") { check_family("hubert"); }
+
+TEST_CASE("the layers of Whisper's encoder give what transformers' do") {
+  CHECK(first_other_layer(heed::test::read_family_golden("whisper")) == "");
+}
+
+TEST_CASE("a layer that gives something else than transformers' is named") {
+  FamilyGolden golden = heed::test::read_family_golden("segformer");
+  for (GoldenValue& tensor : golden.tensors)
+    if (tensor.name == "segformer.encoder.block.2.0.mlp.dense2.bias") tensor.floats[3] += 1e-3f;
+  const std::string other = first_other_layer(golden);
+  INFO(other);
+  CHECK(other.rfind("layer 'segformer.stages.2.blocks.0' differs; "
+                    "'segformer.stages.2.patch_embeddings' before it does not; the nearest",
+                    0) == 0);
+}
 
 TEST_CASE("a wav2vec 2.0 folder whose positions have their older names gives the same") {
   FamilyGolden golden = heed::test::read_family_golden("wav2vec2");

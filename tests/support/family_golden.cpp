@@ -56,6 +56,14 @@ void read_line(const std::string& line, FamilyGolden* golden) {
     for (int32_t id; ids >> id;) tokens.push_back(id);
     return;
   }
+  if (kind == "layer") {
+    GoldenLayer& layer = golden->layers.emplace_back();
+    layer.name = name;
+    in >> word >> layer.step;
+    layer.shape = read_shape(word);
+    for (float v; in >> v;) layer.kept.push_back(v);
+    return;
+  }
   GoldenValue value;
   value.name = name;
   std::string type = "f32";

@@ -18,6 +18,14 @@ struct GoldenValue {
   std::vector<int64_t> integers;
 };
 
+/// What a part of the model gives: every step-th of its elements in row-major order.
+struct GoldenLayer {
+  std::string name;
+  std::vector<int64_t> shape;
+  size_t step = 1;
+  std::vector<float> kept;
+};
+
 /// The script's formula(): numbers in [-1, 1) from a name and an index.
 std::vector<float> formula(const std::string& name, size_t count);
 
@@ -26,6 +34,7 @@ struct FamilyGolden {
   std::vector<GoldenValue> tensors;          // weights, made
   std::map<std::string, int64_t> dims;
   std::vector<GoldenValue> inputs, outputs;
+  std::vector<GoldenLayer> layers;  // in the order in which they run
   std::vector<std::pair<std::string, std::vector<int32_t>>> texts;  // and their tokens
   std::vector<int32_t> steps;  // of a decoder: the output has a row for each
 

@@ -10,6 +10,7 @@ A file's lines:
     dim NAME SIZE                  # for --dim
     input NAME TYPE SHAPE VALUES   # TYPE i64: numbers; f32: the word formula
     output NAME SHAPE VALUES
+    layer NAME SHAPE STEP VALUES   # what a part of the model gives: every STEP-th element
     text TEXT IDS                  # TEXT as a JSON string; IDS: its tokens by the folder's tokenizer
     steps IDS                      # tokens of a decoder; the output has the first logits after each
 """
@@ -205,10 +206,44 @@ def normalised(pieces, steps, around, white_space_parts):
 QUOTES = [tokenizers.normalizers.Replace(quote, '"') for quote in ("``", "''")]
 
 
+LAYER_VALUES = 32  # kept of each, about
+LAYERS = ("Layer", "LayerStableLayerNorm", "Block", "Stage", "Embeddings", "FeatureProjection",
+          "PositionalConvEmbedding", "InvertedResidual")
+NO_LAYERS = ("PositionEmbeddings", "SamePadLayer")  # constants, and what a convolution makes too much
+
+
+class Watch:
+    """What the parts of a model that count as layers gave, in the order in which they ran."""
+
+    def __init__(self, model, under):
+        self.seen = []
+        for name, part in model.named_modules():
+            kind = type(part).__name__
+            if kind.endswith(LAYERS) and not kind.endswith(NO_LAYERS) and name.startswith(under):
+                part.register_forward_hook(
+                    lambda _, __, given, name=name: self.see(name, given))
+
+    def see(self, name, given):
+        value = (given[0] if isinstance(given, tuple) else given).detach().clone()
+        # A stage gives what its last layer gave.
+        if not self.seen or not torch.equal(self.seen[-1][1], value):
+            self.seen.append((name, value))
+
+    def lines(self):
+        for name, value in self.seen:
+            flat = value.numpy().ravel()
+            # A step that shares no factor with a dimension comes by every row and every column.
+            step = next(s for s in range(max(1, len(flat) // LAYER_VALUES), len(flat) + 1)
+                        if np.gcd(s, len(flat)) == 1)
+            kept = " ".join(f"{v:.7g}" for v in flat[::step])
+            yield f"layer {name} {shape_text(value.shape)} {step} {kept}"
+
+
 def write(case, model, inputs, outputs, dims=None, files=None, tokenizer=None, steps=None,
-          generate=None):
+          generate=None, layers_under=""):
     """inputs: name -> int64 array, or the shape of formula floats; outputs: name -> what the model's
-    result is asked for; generate: model -> more outputs, lists of tokens."""
+    result is asked for; generate: model -> more outputs, lists of tokens; layers_under: values are
+    kept of the layers whose names begin so, or of none (None, and always of decoders)."""
     # Names and shapes as save_pretrained writes them: those of published files.
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder)
@@ -239,8 +274,11 @@ def write(case, model, inputs, outputs, dims=None, files=None, tokenizer=None, s
         else:
             lines.append(f"input {name} f32 {shape_text(value)} formula")
             given[name] = torch.from_numpy(formula(name, value).copy())
+    watched = layers_under is not None and steps is None
+    watch = Watch(model, layers_under) if watched else None
     with torch.no_grad():
         result = model(**given)
+    lines += watch.lines() if watch else []
     for name, read in outputs.items():
         value = read(result, given).float().numpy()
         lines.append(f"output {name} {shape_text(value.shape)} {numbers(value)}")
@@ -299,7 +337,8 @@ def roberta():
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     inputs["input_ids"] = np.where(mask == 1, np.where(ids == 1, 5, ids), 1)
     write("roberta", transformers.RobertaForSequenceClassification(config), inputs,
-          {"logits": lambda r, g: r.logits}, {"sequence_length": 16})
+          {"logits": lambda r, g: r.logits}, {"sequence_length": 16},
+          layers_under=None)  # padding, which nobody reads, has the padding's position there
 
 
 def vit():
@@ -340,6 +379,12 @@ def llama():
 def qwen2():
     decoder("qwen2", transformers.Qwen2Config, transformers.Qwen2ForCausalLM,
             split_pairs(320, QWEN2_WORDS, False))
+
+
+def mistral():
+    """Each token sees seven, which is fewer than the steps and more than a chunk of the prompt."""
+    decoder("mistral", transformers.MistralConfig, transformers.MistralForCausalLM,
+            spaced_pairs(300), sliding_window=7)
 
 
 def llama3():
@@ -479,7 +524,8 @@ def whisper():
           {"logits": lambda r, g: r.logits[0],
            "hidden": lambda r, g: r.encoder_last_hidden_state[0, ::10]},
           files={"generation_config.json": generation.to_dict(),
-                 "tokenizer.json": json.loads(pieces.to_str())}, generate=generate)
+                 "tokenizer.json": json.loads(pieces.to_str())}, generate=generate,
+          layers_under="model.encoder.")
 
 
 def long_speech(model, frontend, sound, **options):
@@ -526,7 +572,8 @@ def whisper_long():
           {"input_features": (1, 8, 200), "decoder_input_ids": np.asarray([[61]], np.int64)},
           {"logits": lambda r, g: r.logits[0]},
           files={"generation_config.json": generation.to_dict(),
-                 "tokenizer.json": json.loads(pieces.to_str())}, generate=generate)
+                 "tokenizer.json": json.loads(pieces.to_str())}, generate=generate,
+          layers_under=None)
 
 
 def segformer():
@@ -575,7 +622,7 @@ def mobilevit():
               "do_center_crop": True, "do_flip_channel_order": True}})
 
 
-def wav2vec2(case="wav2vec2", family="Wav2Vec2", samples=1200, **variant):
+def wav2vec2(case="wav2vec2", family="Wav2Vec2", samples=1200, layers_under="", **variant):
     letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefg"]
     sizes = dict(conv_dim=[16, 16, 16], conv_kernel=[10, 3, 2], conv_stride=[5, 2, 2])
     config = getattr(transformers, family + "Config")(
@@ -584,7 +631,8 @@ def wav2vec2(case="wav2vec2", family="Wav2Vec2", samples=1200, **variant):
         pad_token_id=0, **(sizes | variant))
     write(case, getattr(transformers, family + "ForCTC")(config), {"input_values": (1, samples)},
           {"logits": lambda r, g: r.logits}, {"samples": samples},
-          {"vocab.json": {letter: i for i, letter in enumerate(letters)}})
+          {"vocab.json": {letter: i for i, letter in enumerate(letters)}},
+          layers_under=layers_under)
 
 
 def wav2vec2_stable():
@@ -655,20 +703,20 @@ def parakeet():
           {"input_features": (1, 48, 16), "attention_mask": (np.arange(48) < 41).astype(np.int64)[None]},
           {"logits": lambda r, g: r.logits[:, :11]}, {"frames": 48},
           {"preprocessor_config.json": sizes, "tokenizer.json": json.loads(pieces.to_str())},
-          generate=hear)
+          generate=hear, layers_under=None)
 
 
 def wav2vec2_long():
     """So long that the first convolutions run in pieces."""
-    wav2vec2("wav2vec2_long", samples=50000, conv_dim=[16] * 7, conv_kernel=[10, 3, 3, 3, 3, 2, 2],
-             conv_stride=[5, 2, 2, 2, 2, 2, 2])
+    wav2vec2("wav2vec2_long", samples=50000, layers_under="wav2vec2.encoder.", conv_dim=[16] * 7,
+             conv_kernel=[10, 3, 3, 3, 3, 2, 2], conv_stride=[5, 2, 2, 2, 2, 2, 2])
 
 
 def hubert():
     wav2vec2("hubert", "Hubert", conv_bias=True)
 
 
-CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, llama3, qwen2, gpt2,
+CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, llama3, mistral, qwen2, gpt2,
          unigram, albert, xlnet_texts, deberta_texts, spaces, whisper, whisper_long, segformer,
          yolos, detr, detr_bottleneck, mobilevit, wav2vec2, wav2vec2_stable, wav2vec2_long,
          hubert, wav2vec2_conformer, wav2vec2_conformer_rotary, parakeet]
