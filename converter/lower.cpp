@@ -63,6 +63,8 @@ fb::EntryPointT Lowering::run(const std::string& entry_point) {
   for (const NodeId id : graph_.order()) {
     try {
       lower_node(id);
+    } catch (const Unmade&) {
+      continue;
     } catch (const ConvertError& error) {
       unsupported(graph_.node(id), error.what());
     }
@@ -124,6 +126,7 @@ int32_t Lowering::plain(ValueId value) {
   if (graph_.constant(value)) return tensor = constant(value);
   const Aliases::Alias& alias = aliases_.alias(value);
   if (alias.base == kNoValue) {
+    if (!faults_.empty()) throw Unmade{};
     throw ConvertError("value '" + name(value) + "' is read before it is computed", "",
                        "This is a fault of the converter, not of the model");
   }

@@ -120,11 +120,12 @@ std::vector<float> Lowering::hidden_keys(const Node& node, uint32_t queries, uin
   return mask;
 }
 
-/// What hides the keys that are not there yet, [T,S]: zeros, or large negative numbers where key s
-/// lies beyond the last that query t sees.
+/// What hides the keys that are not there yet, or no longer in the window, [T,S]: zeros, or large
+/// negative numbers where key s lies beyond the last that query t sees, or a window before it.
 int32_t Lowering::absent_keys(const Node& node, const Dims& scores) {
   const uint32_t queries = scores[2], keys = scores[3];
   const bool causal = node.int_or("causal", 0) != 0;
+  const int64_t window = node.int_or("window", 0);
   std::vector<float> first_without;  // the length below which t does not see s, less one
   for (uint32_t t = 0; t < queries; ++t)
     for (uint32_t s = 0; s < keys; ++s)
@@ -137,11 +138,18 @@ int32_t Lowering::absent_keys(const Node& node, const Dims& scores) {
   const auto constant = [&](float value) {
     return float_constant(node.name + ":number", {}, {value});
   };
-  // min(0, (length - 1 - limit) * 1e9)
-  int32_t mask = binary(node, fb::BinaryKind::sub, length, constant(1), step({1}));
-  mask = binary(node, fb::BinaryKind::sub, mask, limit, step(plane));
-  mask = binary(node, fb::BinaryKind::mul, mask, constant(1e9f), step(plane));
-  return binary(node, fb::BinaryKind::min, mask, constant(0), step(plane));
+  // ahead = length - 1 - limit: keys between s and the last that t sees.
+  const int32_t last = binary(node, fb::BinaryKind::sub, length, constant(1), step({1}));
+  const int32_t ahead = binary(node, fb::BinaryKind::sub, last, limit, step(plane));
+  // min(0, ahead * 1e9), and of a window min(.., (window - 1 - ahead) * 1e9)
+  const auto hide = [&](int32_t below_zero, int32_t bound) {
+    const int32_t low = binary(node, fb::BinaryKind::mul, below_zero, constant(1e9f), step(plane));
+    return binary(node, fb::BinaryKind::min, low, bound, step(plane));
+  };
+  const int32_t there = hide(ahead, constant(0));
+  if (window == 0) return there;
+  const int32_t widest = constant(static_cast<float>(window - 1));
+  return hide(binary(node, fb::BinaryKind::sub, widest, ahead, step(plane)), there);
 }
 
 /// softmax(scale * q k^T + masks) v by matrix products in float32.
@@ -151,10 +159,6 @@ void Lowering::lower_float_attention(const Node& node) {
   if (has_length(node) && int64_t{s.queries} * share <= kFewQueries) {
     // The engine attends with so few queries in float32 itself.
     emit_attention(node, {}, {make_plain(node.outputs[0]), -1, -1});
-    return;
-  }
-  if (has_length(node) && node.int_or("window", 0) != 0) {
-    unsupported(node, "a window over a cache is not computed in float32");
     return;
   }
   const auto column = [&](const char* key) { return u32(node.int_or(key, 0)); };

@@ -91,6 +91,7 @@ class Lowering {
   void place_concats();
   void lower_node(graph::NodeId id);
   void unsupported(const graph::Node& node, const std::string& reason);
+  struct Unmade {};  // thrown: a value is missing because of a node that is unsupported
   void finish_outputs();
 
   // lower_fused.cpp, lower_attention.cpp: ops with epilogues

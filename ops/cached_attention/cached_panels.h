@@ -3,8 +3,8 @@
 // the other and multiplies what it reads as it lies. A panel of capacity C, a multiple of
 // kCachedPanelRows, and width W is
 //
-//   keys     int8 [C/16][W/4][16][4]: four neighbours of a key meet in 32 bits, 16 keys side by
-//   side values   int8 [C/4][W][4]: four neighbouring keys' values of a column meet
+//   keys    int8 [C/16][W/4][16][4]: four neighbours of a key meet in 32 bits, 16 keys in a row
+//   values  int8 [C/4][W][4]: four neighbouring keys' values of a column meet
 //
 // with a float scale for each key: x[s,i] = scale[s] * q[s,i], q in -127 .. 127.
 

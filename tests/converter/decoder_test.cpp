@@ -90,6 +90,9 @@ void check_decoder(const std::string& name) {
 }  // namespace
 
 TEST_CASE("a Llama folder decodes as transformers does") { check_decoder("llama"); }
+TEST_CASE("a Mistral folder, whose tokens see a window of the last, decodes as transformers does") {
+  check_decoder("mistral");
+}
 TEST_CASE("a Llama folder with Llama 3's tokenizer decodes as transformers does") {
   check_decoder("llama3");
 }

@@ -377,3 +377,22 @@ TEST_CASE("Pictures: batch norm, instance norm, blocks of pixels, global pooling
     CHECK(output.snr_db > kFloatSnr);
   }
 }
+
+TEST_CASE("Nodes that the engine has no op for are named, all of them, and not those behind them") {
+  GraphMaker make;
+  const ValueId x = make.input("x", {1, 8});
+  const ValueId behind = make.linear(make.norm(make.node("Atan", {x})), 8);
+  const ValueId other = make.node("Atan", {make.node("Exp", {x})});
+  const auto& graph = make.done({make.node("Exp", {behind}), other});
+  std::string refusal;
+  try {
+    const LoweredModel model(graph);
+  } catch (const heed::ConvertError& error) {
+    refusal = error.what();
+  }
+  INFO(refusal);
+  CHECK(refusal.find("2 nodes have no counterpart in the engine") != std::string::npos);
+  const size_t first = refusal.find("(Atan): no op of the engine computes it");
+  REQUIRE(first != std::string::npos);
+  CHECK(refusal.find("(Atan): no op of the engine computes it", first + 1) != std::string::npos);
+}
