@@ -68,7 +68,7 @@ class LayerSearch {
     }
   }
 
-  static constexpr double kLayerBound = 1e-5;  // of the layer's largest kept value, or of 1
+  static constexpr double kLayerBound = 2e-6;  // of the layer's largest kept value, or of 1
   static constexpr double kNothing = 1e30;
 
   /// The largest difference, with the value as it lies or with its channels [B,C,..] last.
