@@ -51,15 +51,16 @@ struct CacheState {
   CacheLayout layout;
 };
 
-/// Rows that are quantised before they are put where they belong.
+/// Rows that are quantised before they are put where they belong: a block of the panels.
 constexpr int32_t kRowsAtOnce = kCachedPanelRows;
+constexpr int64_t kParallelElements = 1 << 15;
 
 ScratchNeed scratch(const OpInfo& info, int32_t) {
   const TensorView& cache = info.output(0);
   ScratchNeed need;
   if (!is_cache(cache.type)) return need;
   const auto width = static_cast<size_t>(cache.shape.last());
-  need.shared = kRowsAtOnce * (width + width / cache.group * sizeof(float));
+  need.per_thread = kRowsAtOnce * (width + width / cache.group * sizeof(float));
   return need;
 }
 
@@ -104,26 +105,31 @@ void put(const CacheState& state, int32_t batch, int32_t position, const Quantis
   }
 }
 
-void store(const CacheState& state, RunContext& context, int32_t batch, int32_t position) {
+void store_floats(const CacheState& state, int32_t batch, int32_t position) {
   const float* x = state.x + int64_t{batch} * state.rows * state.x_step;
-  if (state.floats) {
-    const int64_t row = int64_t{batch} * state.capacity + position;
-    const size_t bytes = static_cast<size_t>(state.width) * sizeof(float);
-    for (int32_t t = 0; t < state.rows; ++t)
-      std::memcpy(state.floats + (row + t) * state.width, x + t * state.x_step, bytes);
-    return;
-  }
-  auto* q = reinterpret_cast<int8_t*>(context.shared);
-  auto* scale = reinterpret_cast<float*>(q + int64_t{kRowsAtOnce} * state.width);
-  for (int32_t t = 0; t < state.rows;) {
-    // Up to the end of a block of the panels.
-    const int32_t at = position + t;
-    const int32_t rows = std::min(kRowsAtOnce - at % kRowsAtOnce, state.rows - t);
-    state.kernel->quantize({x + t * state.x_step, state.x_step, nullptr, q, state.width, scale,
-                            state.layout.heads, rows, state.width, state.layout.width});
+  const int64_t row = int64_t{batch} * state.capacity + position;
+  const size_t bytes = static_cast<size_t>(state.width) * sizeof(float);
+  for (int32_t t = 0; t < state.rows; ++t)
+    std::memcpy(state.floats + (row + t) * state.width, x + t * state.x_step, bytes);
+}
+
+void store_int8(const CacheState& state, RunContext& context, int32_t batch, int32_t position) {
+  const float* x = state.x + int64_t{batch} * state.rows * state.x_step;
+  const int32_t in_block = position % kRowsAtOnce, end = position + state.rows;
+  const int64_t elements = int64_t{state.rows} * state.width;
+  const int32_t threads = elements < kParallelElements ? 1 : context.threads.count();
+  const int32_t blocks = (in_block + state.rows + kRowsAtOnce - 1) / kRowsAtOnce;
+  for_tiles(context, threads, blocks, [&](int64_t block, int32_t thread) {
+    auto* q = reinterpret_cast<int8_t*>(context.scratch(thread));
+    auto* scale = reinterpret_cast<float*>(q + int64_t{kRowsAtOnce} * state.width);
+    const int32_t begin = position - in_block + static_cast<int32_t>(block) * kRowsAtOnce;
+    const int32_t at = std::max(begin, position);
+    const int32_t rows = std::min(begin + kRowsAtOnce, end) - at;
+    state.kernel->quantize({x + (at - position) * state.x_step, state.x_step, nullptr, q,
+                            state.width, scale, state.layout.heads, rows, state.width,
+                            state.layout.width});
     put(state, batch, at, {q, scale, rows});
-    t += rows;
-  }
+  });
 }
 
 void run(const void* memory, RunContext& context) {
@@ -131,8 +137,10 @@ void run(const void* memory, RunContext& context) {
   const int64_t position = state.position.raw(0);
   if (position < 0 || position >= state.position.size)
     return note_fault(context, "a cache is full, or a position lies outside of it", position);
-  for (int32_t batch = 0; batch < state.batch; ++batch)
-    store(state, context, batch, static_cast<int32_t>(position));
+  const auto at = static_cast<int32_t>(position);
+  for (int32_t batch = 0; batch < state.batch; ++batch) {
+    state.floats ? store_floats(state, batch, at) : store_int8(state, context, batch, at);
+  }
 }
 
 const char* variant(const void* memory) {

@@ -22,7 +22,7 @@ struct CachedRows {
   const int8_t* q;  // any alignment
   ptrdiff_t step;   // bytes
   int32_t rows;
-  int32_t width;  // W, a multiple of 4
+  int32_t width;  // W, a multiple of 16
 };
 
 /// Rows become those of the keys first .. first + rows - 1 of a panel; its others stay.
