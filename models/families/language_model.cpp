@@ -15,7 +15,8 @@ constexpr int64_t kUsualChunk = 16;  // tokens of a prompt that are read at a ti
 
 void build_language_model(Recipe& recipe, int64_t context,
                           const std::function<void(const std::string&, int64_t)>& build) {
-  const int64_t chunk = recipe.dim("prompt_chunk", std::min(kUsualChunk, context), context);
+  const int64_t most = std::max<int64_t>(context - 1, 1);  // a chunk and what it makes
+  const int64_t chunk = recipe.dim("prompt_chunk", std::min(kUsualChunk, most), most);
   build("decode_step", 1);
   if (chunk > 1) build("prefill", chunk);
   recipe.task = std::make_shared<fb::TaskT>();

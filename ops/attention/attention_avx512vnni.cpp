@@ -8,9 +8,10 @@ extern const AttentionKernel kAttentionAvx512Vnni;
 // What bounds it on Zen 4, where a 512-bit product takes the multiply pipes for a cycle and a
 // 512-bit store the store pipe for two: for 16 keys of one row at D = 64 the products take 32
 // cycles, scaling the scores 2. Measured at S = 1500: 20.5 for the scores with the softmax beside
-// them, 17.1 for the values, 0.9 to quantise queries, and packing spread over all rows 2.5. Short S
-// lose to what S, D and the rows are rounded up to, and to packing: of a key and its value about 60
-// cycles at D = 64, 32 at D = 32.
+// them, 17.1 for the values, and packing spread over all rows 2.5. Short S lose to what S, D and
+// the rows are rounded up to; to packing: of a key and its value 60 to 84 cycles at D = 64, 44 at
+// D = 32; and to short chains of each block of six rows, which take some 300 cycles: 150 to 200 to
+// quantise queries, 50 to 100 to find the largest scores, 50 to add up probabilities.
 
 namespace {
 
