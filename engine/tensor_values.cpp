@@ -28,14 +28,15 @@ void dequantise_cache(const heed_tensor& tensor, const heed::Shape& shape, float
   using heed::CachedPart;
   const auto layout = heed::CacheLayout::of(shape, tensor.group);
   const auto part = tensor.type == HEED_Q8_KEYS ? CachedPart::keys : CachedPart::values;
-  const int64_t row = shape.last();
+  const ptrdiff_t row = shape.last();
   for (int32_t b = 0; b < layout.batch; ++b) {
     for (int32_t head = 0; head < layout.heads; ++head) {
       const auto* panel = static_cast<const std::byte*>(tensor.data) + layout.panel_offset(b, head);
       heed::read_cached_rows(
           part, reinterpret_cast<const int8_t*>(panel),
           reinterpret_cast<const float*>(panel + layout.scale_offset), layout.capacity,
-          layout.width, values + int64_t{b} * layout.capacity * row + head * layout.width, row);
+          layout.width,
+          values + ptrdiff_t{b} * layout.capacity * row + ptrdiff_t{head} * layout.width, row);
     }
   }
 }
