@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "engine/heed.hpp"
+#include "engine/tensor.h"
 #include "models/task_info.h"
 #include "ops/isa.h"
 
@@ -156,12 +157,12 @@ bool SpeechRecognizer::find_caches() {
       cached_.push_back({data, width * sizeof(float), capacity_ * width * sizeof(float)});
       continue;
     }
-    // A panel for each head: its values, then their scales.
-    const size_t head = static_cast<size_t>(t.group), heads = width / head;
-    const size_t panel = t.bytes / rows_ / heads, padded = panel / (head + sizeof(float));
-    for (size_t h = 0; h < heads; ++h, data += panel) {
-      cached_.push_back({data, head, heads * panel});
-      cached_.push_back({data + padded * head, sizeof(float), heads * panel});
+    const auto layout = CacheLayout::of({3, {t.dims[0], t.dims[1], t.dims[2]}}, t.group);
+    const size_t step = layout.panel_bytes * static_cast<size_t>(layout.heads);
+    for (int32_t h = 0; h < layout.heads; ++h) {
+      std::byte* panel = data + layout.panel_offset(0, h);
+      cached_.push_back({panel, static_cast<size_t>(t.group), step});
+      cached_.push_back({panel + layout.scale_offset, sizeof(float), step});
     }
   }
   if (rows_ > 1) moved_.resize(largest);
@@ -367,8 +368,9 @@ void SpeechRecognizer::reorder(size_t rows_there) {
   bool same = true;
   for (size_t r = 0; r < search_.rows(); ++r) same = same && search_.parent(r) == r;
   if (same) return;
-  const size_t whole_blocks = (rows_there + 15) / 16 * 16;  // of rows that lie between each other
-  for (const CachedRows& rows : cached_) {
+  // Rows of a block lie between each other.
+  const size_t whole_blocks = round_up(rows_there, kCachedPanelRows);
+  for (const StateRows& rows : cached_) {
     const size_t used = std::min(whole_blocks * rows.row_bytes, rows.step);
     for (size_t r = 0; r < search_.rows(); ++r)
       std::memcpy(moved_.data() + r * used, rows.data + search_.parent(r) * rows.step, used);

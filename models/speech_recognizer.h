@@ -61,7 +61,7 @@ class SpeechRecognizer : public SpeechToText {
     AudioFrontend frontend;
   };
   /// Rows of a state, or what of it has a place in each: those of sequence r begin r * step on.
-  struct CachedRows {
+  struct StateRows {
     std::byte* data;
     size_t row_bytes, step;
   };
@@ -98,7 +98,7 @@ class SpeechRecognizer : public SpeechToText {
   std::vector<int32_t> alignment_ops_;
   std::vector<float> maps_;  // of one step, by alignment head
   std::vector<float> log_;
-  std::vector<CachedRows> cached_;
+  std::vector<StateRows> cached_;
   std::vector<std::byte> moved_;
   std::vector<int32_t> before_, previous_, prompt_;  // before_: what the user gives
   std::string language_;

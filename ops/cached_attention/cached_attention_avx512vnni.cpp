@@ -5,11 +5,11 @@
 namespace heed {
 
 // What bounds it on Zen 4: 16 keys and values of D = 64 are 2 kB, which take 83 cycles to read from
-// L2 and 145 from L3, where a decoder's caches lie. Products take 48 cycles of the multiply pipes
-// (a value is weighed twice, by the upper and the lower 7 bits), the softmax some 60 operations
-// that all pipes share. Measured over 1500 keys of 6 heads: 109 cycles from L2, 200 from L3. What
-// the softmax takes between keys and values is time in which nothing is read: asking for values
-// meanwhile gains nothing from L3, and loses 3 to 10 % from L2.
+// L2 and some 130 from L3, where a decoder's caches lie. Products take 48 cycles of the multiply
+// pipes (a value is weighed twice, by the upper and the lower 7 bits), the softmax some 60
+// operations that all pipes share. Measured over 1500 keys of 6 heads: 108 cycles from L2, some 170
+// from L3. What the softmax takes between keys and values is time in which nothing is read: asking
+// for values meanwhile gains nothing from L3, and loses 3 to 10 % from L2.
 
 namespace {
 

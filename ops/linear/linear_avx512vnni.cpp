@@ -46,8 +46,8 @@ struct Vnni512 {
 // follow at once: asking 4 steps ahead gains 5 to 15 % where the weights come from the L3 cache and
 // loses 1 % where they come from L2 (Zen 4). From L3, where a decoder's weights lie, it reads at 95
 // to 100 % of a plain read's speed, 1.27 to 1.33 times XNNPACK's; where one small layer alone fills
-// L2, at 88 to 93 % and 0.9 times: fewer streams and no asking would give 98 % there, and 84 to 90
-// % from L3.
+// L2, at 88 to 93 % and 0.9 times. Four streams and no asking would give 98 % there, but 84 to 90 %
+// from L3.
 struct Vnni512Row : Vnni512 {
   [[gnu::always_inline]] static inline W weights(const int8_t* p) {
     _mm_prefetch(reinterpret_cast<const char*>(p + 4 * kQuad), _MM_HINT_T0);

@@ -96,10 +96,20 @@ float gelu_erf(float x) {
   return std::fma(-t, fourth * fourth, relu(x));
 }
 
-float gelu_tanh_short(float x) {
-  const float t = min(math::kGeluTanhShortMax, std::fabs(x));
-  const float root = polynomial(t, math::kGeluTanhShort);
+namespace {
+
+float gelu_short(float x, const float (&coefficients)[6], float most) {
+  const float t = min(most, std::fabs(x));
+  const float root = polynomial(t, coefficients);
   return std::fma(-t, root * root, relu(x));
+}
+
+}  // namespace
+
+float gelu_erf_short(float x) { return gelu_short(x, math::kGeluErfShort, math::kGeluErfShortMax); }
+
+float gelu_tanh_short(float x) {
+  return gelu_short(x, math::kGeluTanhShort, math::kGeluTanhShortMax);
 }
 
 float silu_short(float x) {
@@ -107,12 +117,6 @@ float silu_short(float x) {
   const float root = polynomial(t, math::kSiluShort);
   const float square = root * root, fourth = square * square, eighth = fourth * fourth;
   return std::fma(-t, eighth * eighth, relu(x));
-}
-
-float gelu_erf_short(float x) {
-  const float t = min(math::kGeluErfShortMax, std::fabs(x));
-  const float root = polynomial(t, math::kGeluErfShort);
-  return std::fma(-t, root * root, relu(x));
 }
 
 float erf(float x) {

@@ -95,21 +95,22 @@ inline F32x16 gelu_erf(F32x16 x) {
   const F32x16 square = root * root, fourth = square * square;
   return fnma(t, fourth * fourth, relu(x));
 }
-inline F32x16 gelu_tanh_short(F32x16 x) {
-  const F32x16 t = min_abs(set1(math::kGeluTanhShortMax), x);
-  const F32x16 root = polynomial(t, math::kGeluTanhShort);
+inline F32x16 gelu_short(F32x16 x, const float (&coefficients)[6], float most) {
+  const F32x16 t = min_abs(set1(most), x);
+  const F32x16 root = polynomial(t, coefficients);
   return fnma(t, root * root, relu(x));
+}
+inline F32x16 gelu_erf_short(F32x16 x) {
+  return gelu_short(x, math::kGeluErfShort, math::kGeluErfShortMax);
+}
+inline F32x16 gelu_tanh_short(F32x16 x) {
+  return gelu_short(x, math::kGeluTanhShort, math::kGeluTanhShortMax);
 }
 inline F32x16 silu_short(F32x16 x) {
   const F32x16 t = min_abs(set1(math::kSiluShortMax), x);
   const F32x16 root = polynomial(t, math::kSiluShort);
   const F32x16 square = root * root, fourth = square * square, eighth = fourth * fourth;
   return fnma(t, eighth * eighth, relu(x));
-}
-inline F32x16 gelu_erf_short(F32x16 x) {
-  const F32x16 t = min_abs(set1(math::kGeluErfShortMax), x);
-  const F32x16 root = polynomial(t, math::kGeluErfShort);
-  return fnma(t, root * root, relu(x));
 }
 
 inline F32x16 erf(F32x16 x) {
