@@ -17,7 +17,7 @@ struct Panels {
   static constexpr int64_t kFloats = 8192;  // of one panel: 32 kB, the first cache
 
   int64_t rows;
-  int64_t units;
+  int64_t unit;  // panels begin at multiples of so many rows
   int64_t count;
 
   /// Most rows of a panel of rows that are `width` wide: depends on nothing else.
@@ -29,22 +29,24 @@ struct Panels {
   static constexpr Panels of(int64_t rows, int64_t width, int64_t threads) {
     return at_most(rows_max(width), rows, threads);
   }
-  /// The same with panels of up to `most` rows, a multiple of kUnit.
+  /// The same with panels of up to `most` rows, a multiple of kUnit. One thread's are of whole
+  /// units; those of several are equal to a pair of rows: a tile of five rows takes 5/6 of the time
+  /// of one of six, but a thread with a unit less waits for the others.
   static constexpr Panels at_most(int32_t most, int64_t rows, int64_t threads) {
-    Panels panels{rows, (rows + kUnit - 1) / kUnit, 0};
-    const int64_t units_max = most / kUnit;
-    const int64_t fewest = (panels.units + units_max - 1) / units_max;
-    const int64_t even = (fewest + threads - 1) / threads * threads;
-    panels.count = even < panels.units ? even : panels.units;
-    return panels;
+    const int64_t unit = threads == 1 ? kUnit : 2;
+    const int64_t fewest = up(rows, most), even = up(fewest, threads) * threads;
+    return {rows, unit, std::max(fewest, std::min(even, up(rows, kUnit / 2)))};
   }
   constexpr int64_t begin(int64_t panel) const {
-    const int64_t row = panel * units / count * kUnit;
+    const int64_t row = panel * up(rows, unit) / count * unit;
     return row < rows ? row : rows;
   }
   constexpr int32_t size(int64_t panel) const {
     return static_cast<int32_t>(begin(panel + 1) - begin(panel));
   }
+
+ private:
+  static constexpr int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 };
 
 /// A range cut into `count` nearly equal parts whose borders are multiples of `multiple`.

@@ -76,6 +76,24 @@ TEST_CASE("the caller does all of the work itself when no worker comes") {
   CHECK(by_caller >= 50);
 }
 
+TEST_CASE("a thread begins with its own share of the tiles, the same in every region") {
+  constexpr int32_t kThreads = 3;
+  Threads threads;
+  REQUIRE(threads.create(kThreads, true, false) == Status::ok);
+  for (const int64_t tiles : {3, 7, 30}) {
+    // Nobody goes on before all have begun, so nobody is free to take what is another's.
+    std::atomic<int32_t> begun{0};
+    std::atomic<int64_t> first[kThreads] = {-1, -1, -1};
+    threads.parallel_for(tiles, [&](int64_t tile, int32_t thread) {
+      int64_t none = -1;
+      if (first[thread].compare_exchange_strong(none, tile)) ++begun;
+      while (begun < kThreads) {
+      }
+    });
+    for (int32_t t = 0; t < kThreads; ++t) CHECK(first[t] == tiles * t / kThreads);
+  }
+}
+
 TEST_CASE("a session's threads come and go without waiting to be used") {
   for (int i = 0; i < 20; ++i) {
     Threads threads;
