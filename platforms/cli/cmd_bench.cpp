@@ -253,6 +253,7 @@ void print_subject(const BenchArguments& arguments, const Subject& subject, cons
 }
 
 void bench_command(const BenchArguments& arguments) {
+  const double start_memory = peak_memory_bytes();
   std::vector<Subject> subjects(arguments.models.size());
   for (size_t i = 0; i < subjects.size(); ++i) {
     subjects[i].path = arguments.models[i];
@@ -266,6 +267,7 @@ void bench_command(const BenchArguments& arguments) {
                    {"int8_peak_kernel", limits.kernel},
                    {"memory_read_gbs", limits.bytes_per_us * 1e-3},
                    {"peak_memory_bytes", memory},
+                   {"start_memory_bytes", start_memory},
                    {"models", Json::array()}};
     for (const Subject& subject : subjects)
       object["models"].push_back(subject_json(subject, limits));
@@ -280,9 +282,9 @@ void bench_command(const BenchArguments& arguments) {
   if (!arguments.brief)
     std::printf(
         "One core of this machine: %.0f GMAC/s int8 (%s), reads memory at %.1f GB/s. Peak memory "
-        "of this process %s.\n",
+        "of this process %s, %s of it before it loaded a model.\n",
         limits.multiply_adds_per_us * 1e-3, limits.kernel, limits.bytes_per_us * 1e-3,
-        size_text(memory).c_str());
+        size_text(memory).c_str(), size_text(start_memory).c_str());
 }
 
 }  // namespace

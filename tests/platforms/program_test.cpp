@@ -375,6 +375,8 @@ TEST_CASE("bench, inspect and compare say what they promise, as text and as JSON
   INFO(bench.err);
   REQUIRE(bench.code == 0);
   const Json measured = Json::parse(bench.out);
+  CHECK(measured["start_memory_bytes"] > 0);
+  CHECK(measured["peak_memory_bytes"] > measured["start_memory_bytes"]);
   CHECK(measured["models"][0]["latency_us_median"] > 0);
   CHECK(measured["models"][0]["ops"].size() > 10);
   CHECK(folder.heed("bench " + model + " " + model + " --seconds 0.05")
