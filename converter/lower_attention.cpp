@@ -75,6 +75,7 @@ void Lowering::emit_attention(const Node& node, fb::EpilogueT epilogue,
   options.q_column = u32(node.int_or("q_column", 0));
   options.k_column = u32(node.int_or("k_column", 0));
   options.v_column = u32(node.int_or("v_column", 0));
+  options.first_query = static_cast<int32_t>(node.int_or("first_query", -1));
   options.epilogue = std::make_unique<fb::EpilogueT>(std::move(epilogue));
   const int32_t mask =
       attention_mask(node, {options.batch, options.heads, options.queries, options.keys});

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <sstream>
 #include <utility>
 
 #include "converter/graph/convert_error.h"
@@ -85,6 +87,55 @@ struct Watch {
   std::map<std::string, Stored> stored;
 };
 
+/// A stored tensor "x[:, 0:1]" is a part of the source's x (passes/narrow_rows.cpp names it so).
+struct Part {
+  std::string stored;
+  std::vector<std::pair<int64_t, int64_t>> ranges;  // of the first dimensions; end -1: all
+
+  std::optional<Constant> of(const Constant& whole) const {
+    if (ranges.size() > whole.shape.size() || whole.dtype != graph::DType::f32) return std::nullopt;
+    Constant part = whole;
+    for (size_t d = 0; d < ranges.size(); ++d) {
+      const auto [begin, end] = ranges[d];
+      if (end < 0) continue;
+      if (begin < 0 || begin >= end || end > part.shape[d]) return std::nullopt;
+      int64_t inner = 1;
+      for (size_t i = d + 1; i < part.shape.size(); ++i) inner *= part.shape[i];
+      std::vector<float> kept;
+      const int64_t step = part.shape[d] * inner;
+      for (auto at = part.f32.begin(); at != part.f32.end(); at += step)
+        kept.insert(kept.end(), at + begin * inner, at + end * inner);
+      part.f32 = std::move(kept);
+      part.shape[d] = end - begin;
+    }
+    return part;
+  }
+};
+
+/// By the name of the source's value.
+std::multimap<std::string, Part> parts_of(const Watch& watch) {
+  std::multimap<std::string, Part> parts;
+  for (const auto& [stored, tensor] : watch.stored) {
+    std::string name = stored;
+    if (name.ends_with(kQ8Suffix)) name.resize(name.size() - std::strlen(kQ8Suffix));
+    const size_t open = name.rfind('[');
+    if (open == std::string::npos || !name.ends_with("]")) continue;
+    Part part{stored, {}};
+    std::istringstream text(name.substr(open + 1, name.size() - open - 2));
+    bool good = true;
+    for (std::string range; good && std::getline(text >> std::ws, range, ',');) {
+      int64_t begin = 0, end = -1;
+      char colon = 0, rest = 0;
+      std::istringstream numbers(range);
+      good =
+          range == ":" || (numbers >> begin >> colon >> end && colon == ':' && !(numbers >> rest));
+      part.ranges.emplace_back(begin, end);
+    }
+    if (good) parts.emplace(name.substr(0, open), std::move(part));
+  }
+  return parts;
+}
+
 std::vector<float> floats_of(const heed_tensor& tensor) {
   size_t count = 1;
   for (int32_t d = 0; d < tensor.rank; ++d) count *= static_cast<size_t>(tensor.dims[d]);
@@ -130,9 +181,14 @@ class EntryMeasure {
     if (heed_session_run(session_, watch.entry_point, &diagnostic) != HEED_OK)
       refuse("run", diagnostic);
     heed_session_observe(session_, watch.entry_point, nullptr, nullptr);
+    const std::multimap<std::string, Part> parts = parts_of(watch);
     const auto seen = [&](ValueId id, const Constant& value) {
-      compare(watch, entry_.source->value(id).name, value);
-      compare(watch, entry_.source->value(id).name + kQ8Suffix, value);
+      const std::string& source = entry_.source->value(id).name;
+      compare(watch, source, value);
+      compare(watch, source + kQ8Suffix, value);
+      const auto [first, last] = parts.equal_range(source);
+      for (auto part = first; part != last; ++part)
+        if (const auto some = part->second.of(value)) compare(watch, part->second.stored, *some);
     };
     const std::vector<Constant> outputs = evaluator_.run(inputs, seen);
     for (size_t i = 0; i < outputs.size(); ++i) compare_output(i, outputs[i]);

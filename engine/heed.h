@@ -192,6 +192,8 @@ typedef struct heed_attention {
   int32_t heads;
   int32_t queries;
   int32_t keys;
+  int32_t first_query; /* the key that query 0 is, where queries are some of the keys: a classifier
+                          needs those of its class token alone; -1: all of them, or others */
 } heed_attention;
 
 /* All by index; HEED_INVALID_ARGUMENT for an index out of range, HEED_NOT_FOUND for a name. */

@@ -201,7 +201,8 @@ heed_status heed_model_attention(const heed_model* model, const char* entry_poin
                   static_cast<int32_t>(options.batch()),
                   static_cast<int32_t>(options.heads()),
                   static_cast<int32_t>(options.queries()),
-                  static_cast<int32_t>(options.keys())};
+                  static_cast<int32_t>(options.keys()),
+                  options.first_query()};
     return HEED_OK;
   }
   return HEED_INVALID_ARGUMENT;

@@ -87,7 +87,9 @@ bool AttentionMap::tap(const heed_model& model, heed_session* session, const cha
   if (choice.head >= top.heads)
     return *error = "the layer has heads 0 to " + std::to_string(top.heads - 1), false;
   if (choice.query >= top.queries)
-    return *error = "the layer has queries 0 to " + std::to_string(top.queries - 1), false;
+    return *error = "the layer has queries 0 to " + std::to_string(top.queries - 1) +
+                    (top.first_query < 0 ? "" : ": nothing reads the answers of others"),
+           false;
   for (int32_t i = 0; i <= last; ++i) {
     const heed_attention& one = all[static_cast<size_t>(i)];
     const bool through = choice.of == AttentionChoice::Of::rollout && one.queries == top.keys &&
@@ -141,8 +143,16 @@ std::vector<float> AttentionMap::weights(std::span<const int32_t> queries) const
     for (const int32_t q : queries) from[b * count + static_cast<size_t>(q)] += each;
   for (size_t i = layers_.size(); i-- > 0;) {
     std::vector<float> to = step(layers_[i], from);
-    const bool residual = choice_.of == AttentionChoice::Of::rollout && to.size() == from.size();
-    for (size_t k = 0; residual && k < to.size(); ++k) to[k] = 0.5f * to[k] + 0.5f * from[k];
+    const heed_attention& a = layers_[i].attention;
+    // Queries at other tokens than the keys have no path beside attention.
+    const int32_t first = a.queries == a.keys ? 0 : a.first_query;
+    if (choice_.of == AttentionChoice::Of::rollout && first >= 0) {
+      for (float& weight : to) weight *= 0.5f;
+      for (int32_t b = 0; b < a.batch; ++b)
+        for (int32_t q = 0; q < a.queries; ++q)
+          to[static_cast<size_t>(b * a.keys + first + q)] +=
+              0.5f * from[static_cast<size_t>(b * a.queries + q)];
+    }
     from = std::move(to);
   }
   std::vector<float> whole(keys, 0.0f);

@@ -30,7 +30,8 @@
 //             [B,H,T,S], added to the scores), length (absent, or i64 of one element: only keys
 //             0 .. length-1 are there); output [B,T,H*Dv]; attributes heads, kv_heads,
 //             head_width, value_width, scale (float), causal, window, q_column, k_column, v_column
-//             (the first column of head 0 in a row: separate tensors or a merged one)
+//             (the first column of head 0 in a row: separate tensors or a merged one), first_query
+//             (the key that query 0 is where the queries are some of the keys; else absent)
 // Norm        inputs x [..,N], gamma [N], beta [N] or absent; attributes kind "layer" | "rms",
 //             epsilon
 // Activation  input x; attribute activation as in Linear

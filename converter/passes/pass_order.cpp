@@ -44,6 +44,8 @@ constexpr Pass kOrder[] = {
     // With the transposes gone, a layer and what follows it are neighbours.
     {"absorb_epilogues", "factors, biases and activations -> the layer before them",
      absorb_epilogues},
+    // While queries, keys and values have a layer each, and a residual is still a sum.
+    {"narrow_rows", "rows that nothing reads are not computed", narrow_rows},
     // After biases are in: a merged layer has one bias. Before residuals: a projection has none.
     {"merge_projections", "query, key and value projections of one input -> one Linear",
      merge_projections},

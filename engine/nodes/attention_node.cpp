@@ -77,6 +77,10 @@ Status verify_sizes(const OpCheck& check, const fb::AttentionOptions& o) {
                          o.kv_heads()));
   HEED_TRY(check.require(std::isfinite(o.scale()) && o.scale() > 0,
                          "the scale of attention must be positive"));
+  const int64_t first_query = o.first_query();
+  HEED_TRY(check.require(
+      first_query == -1 || (first_query >= 0 && first_query + o.queries() <= o.keys()),
+      "attention's queries lie beyond its keys", o.keys(), first_query));
   return check.require(o.window() <= kSizeMax && (!o.causal() || o.keys() >= o.queries()),
                        "causal attention has fewer keys than queries", o.queries(), o.keys());
 }

@@ -21,7 +21,8 @@ struct Drawn {
 /// `found`: as indices of the layer's queries; empty: no object was found, or none is looked for.
 Drawn drawn(const AttentionMap& map, const TokenGrid& grid, const std::vector<int32_t>& found) {
   const AttentionChoice& choice = map.choice();
-  const bool token = grid.before > 0 && map.attention().queries == map.attention().keys;
+  const heed_attention& looks = map.attention();
+  const bool token = grid.before > 0 && (looks.queries == looks.keys || looks.first_query == 0);
   if (choice.of == AttentionChoice::Of::class_token && !token)
     throw CommandError("--attention-of cls: the model has no class token");
   std::vector<int32_t> queries;

@@ -185,13 +185,15 @@ TEST_CASE("the demo picture is read, and what was attended to is drawn") {
   CHECK(slurp(png).substr(1, 3) == "PNG");
   std::set<std::string> drawn = {slurp(png)};
   const std::string draw = "run " + model + " " + kDemo + "digits.png --attention " + png;
-  for (const char* of : {"rollout", "0", "1,0", "1,1", "3 --attention-query 5"}) {
+  for (const char* of : {"rollout", "0", "1,0", "1,1", "2 --attention-query 5"}) {
     INFO(of);
     REQUIRE(folder.heed(draw + " --attention-of " + of).code == 0);
     CHECK(drawn.insert(slurp(png)).second);
   }
   check_fails(folder.heed(draw + " --attention-of 4"), {"layers 0 to 3"});
   check_fails(folder.heed(draw + " --attention-of 1,9"), {"heads 0 to"});
+  check_fails(folder.heed(draw + " --attention-of 3 --attention-query 5"),
+              {"queries 0 to 0", "nothing reads"});
   check_fails(folder.heed(draw + " --attention-of eye"), {"rollout"});
 }
 
