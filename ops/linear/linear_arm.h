@@ -132,5 +132,42 @@ void arm_block_tile(const TileArgs& a) {
   }
 }
 
+#if defined(__aarch64__)
+/// Rows for tiles of up to pairs_max pairs of them, tile by tile; of each eight inputs, those of
+/// the first pair's two rows, of the next pair's, ..
+inline void copy_paired(const LinearArgs& args, int32_t pairs, int32_t pairs_max,
+                        ptrdiff_t k_padded, int8_t* out) {
+  const int8_t* x = args.x;
+  const DealtRows dealt(pairs, pairs_max);
+  for (int32_t i = 0; i < dealt.tiles; ++i) {
+    const int32_t now = dealt.of(i);
+    for (int32_t pair = 0; pair < now; ++pair) {
+      const int8_t* const first = x + 2 * pair * args.x_step;
+      const int8_t* const second = first + args.x_step;
+      int8_t* to = out + 16 * pair;
+      for (ptrdiff_t k = 0; k < k_padded; k += 16) {
+        const int64x2_t a = vreinterpretq_s64_s8(vld1q_s8(first + k));
+        const int64x2_t b = vreinterpretq_s64_s8(vld1q_s8(second + k));
+        vst1q_s8(to, vreinterpretq_s8_s64(vzip1q_s64(a, b)));
+        vst1q_s8(to + 16 * now, vreinterpretq_s8_s64(vzip2q_s64(a, b)));
+        to += 32 * now;
+      }
+    }
+    x += 2 * now * args.x_step;
+    out += 2 * now * k_padded;
+  }
+}
+
+/// The call for the rows from the m-th on.
+inline LinearArgs rows_from(const LinearArgs& args, int32_t m) {
+  LinearArgs rest = args;
+  rest.x += m * args.x_step;
+  rest.x_scale += m * args.x_scale_step;
+  rest.y += m * args.y_step;
+  rest.rows -= m;
+  return rest;
+}
+#endif
+
 }  // namespace
 }  // namespace heed

@@ -123,29 +123,6 @@ constexpr Tiles<kPairsMax, 1> kPairTiles = {2,
                                              {arm_block_tile<Smmla, 12, 1>}},
                                             true};
 
-// Tile by tile; of each eight inputs, those of the first pair's two rows, of the next pair's, ..
-void copy_paired(const LinearArgs& args, int32_t pairs, ptrdiff_t k_padded, int8_t* out) {
-  const int8_t* x = args.x;
-  const DealtRows dealt(pairs, kPairsMax);
-  for (int32_t i = 0; i < dealt.tiles; ++i) {
-    const int32_t now = dealt.of(i);
-    for (int32_t pair = 0; pair < now; ++pair) {
-      const int8_t* const first = x + 2 * pair * args.x_step;
-      const int8_t* const second = first + args.x_step;
-      int8_t* to = out + 16 * pair;
-      for (ptrdiff_t k = 0; k < k_padded; k += 16) {
-        const int64x2_t a = vreinterpretq_s64_s8(vld1q_s8(first + k));
-        const int64x2_t b = vreinterpretq_s64_s8(vld1q_s8(second + k));
-        vst1q_s8(to, vreinterpretq_s8_s64(vzip1q_s64(a, b)));
-        vst1q_s8(to + 16 * now, vreinterpretq_s8_s64(vzip2q_s64(a, b)));
-        to += 32 * now;
-      }
-    }
-    x += 2 * now * args.x_step;
-    out += 2 * now * k_padded;
-  }
-}
-
 constexpr Tiles<1, 1> kRowTiles = {1, 2, arm_tile<Sdot, 1, 8>, {{arm_tile<Sdot, 1, 4>}}, true};
 
 void run(const LinearArgs& args, int32_t n_begin, int32_t n_end, void* scratch) {
@@ -153,17 +130,14 @@ void run(const LinearArgs& args, int32_t n_begin, int32_t n_end, void* scratch) 
   const int32_t pairs = args.rows / 2;
   if (pairs > 0) {
     int8_t* x = static_cast<int8_t*>(scratch);
-    copy_paired(args, pairs, k_padded, x);
+    copy_paired(args, pairs, kPairsMax, k_padded, x);
     run_tiles(kPairTiles, args, reinterpret_cast<const uint8_t*>(x), 2 * k_padded, pairs, n_begin,
               n_end);
   }
   if (args.rows % 2 != 0) {
-    const int32_t m = args.rows - 1;
-    LinearArgs last = args;
-    last.x_scale += m * args.x_scale_step;
-    last.y += m * args.y_step;
-    const int8_t* x = args.x + m * args.x_step;
-    run_tiles(kRowTiles, last, reinterpret_cast<const uint8_t*>(x), args.x_step, 1, n_begin, n_end);
+    const LinearArgs last = rows_from(args, 2 * pairs);
+    run_tiles(kRowTiles, last, reinterpret_cast<const uint8_t*>(last.x), last.x_step, 1, n_begin,
+              n_end);
   }
 }
 

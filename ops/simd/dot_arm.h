@@ -164,13 +164,17 @@ struct Products {
       add_product_high(high1, w1, x1);
     }
   }
+  HEED_ONE void add_first_to(PairSums& sum) const {
+    add_pairs(sum.low, low0);
+    add_pairs(sum.high, high0);
+  }
+  HEED_ONE void add_second_to(PairSums& sum) const {
+    add_pairs(sum.low, low1);
+    add_pairs(sum.high, high1);
+  }
   HEED_ONE void add_to(PairSums& sum0, PairSums& sum1) const {
-    add_pairs(sum0.low, low0);
-    add_pairs(sum0.high, high0);
-    if constexpr (kProductSums == 2) {
-      add_pairs(sum1.low, low1);
-      add_pairs(sum1.high, high1);
-    }
+    add_first_to(sum0);
+    if constexpr (kProductSums == 2) add_second_to(sum1);
   }
 };
 
@@ -239,6 +243,66 @@ class PairedDot {
   const int8_t* second_;
   Products even_, odd_;  // of groups 0, 2, .. and of groups 1, 3, ..
 };
+
+#if defined(__aarch64__)
+/// Four rows by two neighbouring vectors of columns, eight values of each row in a step: a third
+/// less to load than two rows by four vectors ask for. Of the rows, the eight values of each follow
+/// those of the row before. Products on their way are those of two rows; sums, they, the two rows
+/// and all of a step's columns are 32 registers.
+template <class SumAt>
+class PairedRows {
+ public:
+  /// first and second as for PairedDot.
+  HEED_ONE PairedRows(SumAt sum_at, const uint8_t* x, const int8_t* first, const int8_t* second)
+      : sum_at_(sum_at), x01_(x), x23_(x + 16), first_(first), second_(second) {
+    const int16x8_t none = vdupq_n_s16(0);
+    even_ = odd_ = {none, none, none, none};
+    // Or they would be one pointer, and a load would wait for the addition before it.
+    asm("" : "+r"(x23_), "+r"(second_));
+  }
+  HEED_ONE void step(ptrdiff_t column_step) {
+    const int32x4x4_t x01 = vld4q_dup_s32(reinterpret_cast<const int32_t*>(x01_));
+    even_.add_first_to(sum<2, 0>());
+    const int8x16x2_t first = vld1q_s8_x2(first_);
+    even_.add_second_to(sum<2, 1>());
+    odd_.add_to(sum<3, 0>(), sum<3, 1>());
+    const int8x16x2_t second = vld1q_s8_x2(second_);
+    multiply(x01, first, second);
+    const int32x4x4_t x23 = vld4q_dup_s32(reinterpret_cast<const int32_t*>(x23_));
+    even_.add_to(sum<0, 0>(), sum<0, 1>());
+    odd_.add_to(sum<1, 0>(), sum<1, 1>());
+    multiply(x23, first, second);
+    x01_ += 32;
+    x23_ += 32;
+    first_ += column_step;
+    second_ += column_step;
+  }
+  HEED_ONE void finish() {
+    even_.add_to(sum<2, 0>(), sum<2, 1>());
+    odd_.add_to(sum<3, 0>(), sum<3, 1>());
+  }
+
+ private:
+  template <int Row, int Vector>
+  HEED_ONE PairSums& sum() {
+    return sum_at_.template operator()<Row, Vector>();
+  }
+  /// x: row 0's first four values and its second, again and again, then row 1's.
+  HEED_ONE void multiply(const int32x4x4_t& x, const int8x16x2_t& first,
+                         const int8x16x2_t& second) {
+    const auto fours = [&](int i) { return vreinterpretq_s8_s32(x.val[i]); };
+    even_.multiply(first.val[0], fours(0), first.val[1], fours(0));
+    odd_.multiply(first.val[0], fours(2), first.val[1], fours(2));
+    even_.multiply_add(second.val[0], fours(1), second.val[1], fours(1));
+    odd_.multiply_add(second.val[0], fours(3), second.val[1], fours(3));
+  }
+
+  SumAt sum_at_;
+  const uint8_t *x01_, *x23_;
+  const int8_t *first_, *second_;
+  Products even_, odd_;  // of rows 0, 2 and of rows 1, 3
+};
+#endif
 
 #undef HEED_ONE
 
