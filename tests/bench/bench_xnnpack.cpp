@@ -283,8 +283,10 @@ int run(const Architecture& a, size_t threads, double seconds, size_t runs_min) 
   const bool sane = std::isfinite(output.data()[0]) && output.data()[0] != 0;
   std::printf(
       "{\"latency_us_median\": %.3f, \"latency_us_min\": %.3f, \"runs\": %zu, "
-      "\"load_ms\": %.3f, \"peak_memory_bytes\": %.0f, \"start_memory_bytes\": %.0f, \"finite\": %s}\n",
-      us[us.size() / 2], us[0], us.size(), load_ms, peak_memory_bytes(), start_memory, sane ? "true" : "false");
+      "\"load_ms\": %.3f, \"peak_memory_bytes\": %.0f, \"start_memory_bytes\": %.0f, "
+      "\"finite\": %s}\n",
+      us[us.size() / 2], us[0], us.size(), load_ms, peak_memory_bytes(), start_memory,
+      sane ? "true" : "false");
   xnn_delete_runtime(runtime);
   if (pool != nullptr) pthreadpool_destroy(pool);
   return sane ? 0 : 1;
