@@ -95,7 +95,7 @@ Status verify_rows(const OpCheck& check, const TensorView& x, int64_t batch, int
                            "a cache of keys or values needs a scale for each head", width,
                            x.group));
   } else {
-    HEED_TRY(check.type(x, DataType::f32));
+    HEED_TRY(cache == DataType::f32 ? check.type(x, cache) : check.floats_for_cache(x));
   }
   HEED_TRY(check.require(x.shape.last() >= 1 && x.shape.rows() == batch * rows,
                          "attention's q, k or v has the wrong number of rows", batch * rows,

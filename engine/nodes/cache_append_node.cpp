@@ -27,7 +27,7 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   if (is_cache(cache.type)) {
     HEED_TRY(check.cache(cache, cache.type, o.batch(), cache.shape.rows() / o.batch()));
   } else {
-    HEED_TRY(check.type(cache, DataType::f32));
+    HEED_TRY(check.floats_for_cache(cache));
   }
   const int64_t rows = int64_t{o.batch()} * o.rows(), capacity = cache.shape.rows() / o.batch();
   HEED_TRY(check.require(x.shape.rows() == rows, "a cache is given the wrong number of rows", rows,

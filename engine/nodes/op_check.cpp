@@ -79,6 +79,12 @@ Status OpCheck::cache(const TensorView& tensor, DataType expected, int64_t batch
                  "heads of a cache are no multiple of 16 wide", 0, tensor.group);
 }
 
+Status OpCheck::floats_for_cache(const TensorView& tensor) const {
+  if (tensor.type != DataType::q8_rows) return type(tensor, DataType::f32);
+  return heed::fail(diagnostic_, Status::unsupported,
+                    "an older converter laid out this cache: convert the model again", info_.index);
+}
+
 Status OpCheck::packed_constant(const TensorView& tensor, DataType expected_type,
                                 int64_t elements) const {
   HEED_TRY(type(tensor, expected_type));

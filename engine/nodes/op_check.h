@@ -47,6 +47,8 @@ class OpCheck {
     return require(tensor.type == expected, "an operand has the wrong type",
                    static_cast<int64_t>(expected), static_cast<int64_t>(tensor.type));
   }
+  /// Floats, where a cache of int8 may be, too. Up to version 1001 those were q8_rows.
+  Status floats_for_cache(const TensorView& tensor) const;
   Status same(const Shape& a, const Shape& b) const {
     return require(same_shape(a, b), "two operands differ in shape", a.elements(), b.elements());
   }

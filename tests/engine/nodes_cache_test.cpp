@@ -247,6 +247,28 @@ TEST_CASE("rows join a cache at their position, as floats or as int8") {
   }
 }
 
+TEST_CASE("caches of int8 as converters up to version 1001 laid them out: what to do is said") {
+  const std::string sentence = "an older converter laid out this cache: convert the model again";
+  OneOp joins;
+  const int32_t x = joins.floats({3, 32}), position = joins.add(DataType::i64, {1});
+  fb::CacheAppendOptionsT options;
+  options.rows = 3;
+  joins.define(options, {x, position}, {joins.add(DataType::q8_rows, {1, 10, 32}, 16)});
+  CHECK(joins.verify() == Status::unsupported);
+  CHECK(joins.diagnostic.what == sentence);
+  for (const size_t operand : {1, 2}) {
+    INFO((operand == 1 ? "keys" : "values"));
+    CachedAttention a({.quantised = true});
+    REQUIRE(a.cached.verify() == Status::ok);
+    a.cached.op.inputs[operand] = a.cached.add(DataType::q8_rows, {1, 40, 64}, 32);
+    CHECK(a.cached.verify() == Status::unsupported);
+    CHECK(a.cached.diagnostic.what == sentence);
+  }
+  CachedAttention a({});  // queries never were a cache
+  a.cached.op.inputs[0] = a.cached.add(DataType::q8_rows, {1, 128}, 32);
+  CHECK(a.cached.verify() == Status::bad_model);
+}
+
 TEST_CASE("a cache whose options do not fit its rows is refused") {
   const auto refused = [](auto change) {
     OneOp op;
