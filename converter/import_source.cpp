@@ -91,7 +91,8 @@ std::vector<ImportedSource> import_folder(const ConvertSource& source,
   std::vector<ImportedSource> results;
   for (families::RecipeEntry& entry : recipe.entries) {
     ImportedSource result;
-    result.entry_point = recipe.entries.size() == 1 ? source.entry_point : entry.name;
+    // Tasks look for the names that a recipe gives; without one it is the user's.
+    result.entry_point = entry.name == families::kOnlyEntry ? source.entry_point : entry.name;
     result.graph = entry.net.finish();
     result.shared_arena = entry.shared_arena;
     result.graph.name = result.entry_point;

@@ -32,6 +32,9 @@ struct RecipeEntry {
   uint32_t shared_arena = 0;  // as in the file
 };
 
+/// The entry point of a network that is entered in one way: the user may call it otherwise.
+inline constexpr const char* kOnlyEntry = "main";
+
 /// What a recipe reads and what it makes.
 class Recipe {
  public:
@@ -45,8 +48,8 @@ class Recipe {
   int64_t dim(const std::string& name, int64_t otherwise, int64_t most,
               const std::string& input = "", size_t axis = 0);
 
-  /// A new entry point ("main" where there is one only). The reference stays valid.
-  Net& entry(const std::string& name = "main", uint32_t shared_arena = 0);
+  /// A new entry point. The reference stays valid.
+  Net& entry(const std::string& name = kOnlyEntry, uint32_t shared_arena = 0);
 
   std::list<RecipeEntry> entries;
   std::shared_ptr<fb::TaskT> task;  // what the model is for; may stay null

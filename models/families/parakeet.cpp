@@ -189,7 +189,7 @@ void build_parakeet(Recipe& recipe) {
     throw ConvertError("its frames must be a multiple of " + std::to_string(s.factor), "checkpoint",
                        "Choose another number with --dim frames=N");
   if (frames != frames_of(seconds)) {
-    add_parakeet(recipe, "main", frames, prefix, s);
+    add_parakeet(recipe, kOnlyEntry, frames, prefix, s);
   } else {
     for (const int64_t shorter : std::array<int64_t, 2>{5, 10})
       if (shorter < seconds) add_parakeet(recipe, named(shorter), frames_of(shorter), prefix, s);

@@ -202,7 +202,7 @@ void add_wave_listeners(Recipe& recipe, const WaveSizes& s,
   };
   const auto named = [](int64_t length) { return "listen_" + std::to_string(length) + "s"; };
   if (longest != seconds * rate) {
-    add("main", longest);
+    add(kOnlyEntry, longest);
   } else {
     for (const int64_t shorter : std::array<int64_t, 2>{5, 10})
       if (shorter < seconds) add(named(shorter), shorter * rate);

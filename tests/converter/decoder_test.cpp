@@ -49,8 +49,9 @@ void check_row(const TextGenerator& generator, const FamilyGolden& golden, size_
   CHECK(largest < 1e-4);
 }
 
-void check_decoder(const std::string& name) {
-  const FamilyGolden golden = heed::test::read_family_golden(name);
+void check_decoder(const std::string& name, int64_t prompt_chunk = 0) {
+  FamilyGolden golden = heed::test::read_family_golden(name);
+  if (prompt_chunk > 0) golden.dims["prompt_chunk"] = prompt_chunk;
   TemporaryFolder folder;
   golden.write_folder(folder.path().string());
   const Model model =
@@ -90,6 +91,9 @@ void check_decoder(const std::string& name) {
 }  // namespace
 
 TEST_CASE("a Llama folder decodes as transformers does") { check_decoder("llama"); }
+TEST_CASE("a Llama folder whose prompts are read token by token decodes just so") {
+  check_decoder("llama", 1);
+}
 TEST_CASE("a Mistral folder, whose tokens see a window of the last, decodes as transformers does") {
   check_decoder("mistral");
 }

@@ -293,6 +293,24 @@ TEST_CASE("a MobileViT folder gives transformers' logits") { check_family("mobil
 TEST_CASE("a wav2vec 2.0 folder gives transformers' scores of characters") {
   check_family("wav2vec2");
 }
+TEST_CASE(
+    "an entry point that a recipe names keeps its name, alone or not; another is the user's") {
+  const FamilyGolden golden = heed::test::read_family_golden("wav2vec2");
+  TemporaryFolder folder;
+  golden.write_folder(folder.path().string());
+  const auto names = [&](const std::string& asked, const std::map<std::string, int64_t>& dims) {
+    heed::onnx::ImportOptions options;
+    options.dims = dims;
+    std::string all;
+    for (const auto& part : heed::import_source({folder.path().string(), asked}, options))
+      all += part.entry_point + " ";
+    return all;
+  };
+  CHECK(names("main", {{"seconds", 6}}) == "listen_5s listen_6s ");
+  CHECK(names("main", {{"seconds", 2}}) == "listen_2s ");
+  CHECK(names("main", golden.dims) == "main ");
+  CHECK(names("hear", golden.dims) == "hear ");
+}
 TEST_CASE("a wav2vec 2.0 folder with norms of frames gives transformers' scores of characters") {
   check_family("wav2vec2_stable");
 }
