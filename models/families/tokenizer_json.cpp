@@ -45,31 +45,57 @@ void add_specials(const Settings& whole, PieceList* pieces, std::vector<int32_t>
   }
 }
 
+/// Puts an id that a post-processor gives into `list`; `name` says whose it is.
+void put_around(const JsonTree* id, const std::string& name, const Settings& whole,
+                const PieceList& pieces, std::vector<int32_t>* list) {
+  const int64_t* number = id == nullptr ? nullptr : id->integer();
+  if (number == nullptr || *number < 0 || *number >= pieces.count())
+    throw ConvertError("puts '" + name + "' around texts, a token that its vocabulary lacks",
+                       "file '" + whole.place() + "'",
+                       "Add it, or take it out of the file's post_processor");
+  list->push_back(static_cast<int32_t>(*number));
+}
+
+/// "single" of a TemplateProcessing: its special tokens have their ids beside it, not in the
+/// vocabulary.
+void read_template(const JsonTree& step, const Settings& whole, const PieceList& pieces,
+                   fb::TokenizerT* made) {
+  const JsonTree* single = step.member("single");
+  const JsonTree* tokens = step.member("special_tokens");
+  std::vector<int32_t>* list = &made->before;
+  if (single == nullptr || single->list() == nullptr) return;
+  for (const JsonTree& part : *single->list()) {
+    if (part.member("Sequence") != nullptr) list = &made->after;
+    const std::string* name = text_member(part.member("SpecialToken"), "id");
+    if (name == nullptr) continue;
+    const JsonTree* token = tokens == nullptr ? nullptr : tokens->member(*name);
+    const JsonTree* ids = token == nullptr ? nullptr : token->member("ids");
+    if (ids == nullptr || ids->list() == nullptr || ids->list()->empty())
+      put_around(nullptr, *name, whole, pieces, list);
+    else
+      for (const JsonTree& id : *ids->list()) put_around(&id, *name, whole, pieces, list);
+  }
+}
+
 /// The tokens around a single text.
 void add_template(const Settings& whole, const PieceList& pieces, fb::TokenizerT* made) {
   const std::vector<const JsonTree*> steps = steps_of(whole.find("post_processor"));
-  if (const JsonTree* step = step_named(steps, "TemplateProcessing")) {
-    const JsonTree* single = step->member("single");
-    bool after = false;
-    if (single == nullptr || single->list() == nullptr) return;
-    for (const JsonTree& part : *single->list()) {
-      if (part.member("Sequence") != nullptr) after = true;
-      const std::string* id = text_member(part.member("SpecialToken"), "id");
-      if (id != nullptr && pieces.id_of(*id) >= 0)
-        (after ? made->after : made->before).push_back(pieces.id_of(*id));
-    }
-  }
+  if (const JsonTree* step = step_named(steps, "TemplateProcessing"))
+    read_template(*step, whole, pieces, made);
   for (const char* type : {"BertProcessing", "RobertaProcessing"}) {
     const JsonTree* step = step_named(steps, type);
     if (step == nullptr) continue;
-    const auto id = [&](const char* key) {
+    const auto around = [&](const char* key) {
       const JsonTree* pair = step->member(key);
-      const bool good = pair != nullptr && pair->list() != nullptr && pair->list()->size() == 2 &&
-                        (*pair->list())[0].text() != nullptr;
-      return good ? pieces.id_of(*(*pair->list())[0].text()) : -1;
+      if (pair == nullptr || pair->list() == nullptr || pair->list()->size() != 2 ||
+          (*pair->list())[0].text() == nullptr)
+        damaged(whole.place(), "has a post_processor whose '" + std::string(key) + "' is no pair");
+      std::vector<int32_t> ids;
+      put_around(&(*pair->list())[1], *(*pair->list())[0].text(), whole, pieces, &ids);
+      return ids;
     };
-    if (id("cls") >= 0) made->before = {id("cls")};
-    if (id("sep") >= 0) made->after = {id("sep")};
+    made->before = around("cls");
+    made->after = around("sep");
   }
 }
 

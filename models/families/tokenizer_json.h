@@ -20,6 +20,7 @@ class PieceList {
   void add(const std::string& piece) { put(static_cast<int64_t>(pieces_.size()), piece); }
   void put(int64_t id, const std::string& piece);
   int32_t id_of(const std::string& piece) const;  // -1: none
+  int64_t count() const { return static_cast<int64_t>(pieces_.size()); }
   const std::unordered_map<std::string, int32_t>& ids() const { return ids_; }
 
   /// Where "<0x00>" .. "<0xFF>" follow one another: each becomes the byte it stands for. Gives the

@@ -241,22 +241,36 @@ TEST_CASE("an ALBERT folder gives transformers' logits, and repeated layers are 
   CHECK(bytes_with(20) - bytes_with(4) < 16 * 4000);
 }
 
+namespace {
+
+/// The notes of a folder's conversion whose tokenizer.json has another `part`, or what it ended
+/// with.
+std::string notes_with(const std::string& name, const std::string& part, const std::string& text) {
+  const FamilyGolden golden = heed::test::read_family_golden(name);
+  TemporaryFolder folder;
+  golden.write_folder(folder.path().string());
+  const std::string file = folder.file("tokenizer.json");
+  nlohmann::json settings = nlohmann::json::parse(std::ifstream(file));
+  settings[part] = nlohmann::json::parse(text);
+  std::ofstream(file) << settings;
+  heed::ConvertOptions options;
+  options.dims = golden.dims;
+  options.dry_run = true;
+  std::string notes;
+  try {
+    for (const std::string& note : heed::convert(folder.path().string(), options).notes)
+      notes += note;
+  } catch (const heed::ConvertError& error) {
+    notes = error.what();
+  }
+  return notes;
+}
+
+}  // namespace
+
 TEST_CASE("a tokenizer.json that asks for what has no counterpart is named, and tokens are taken") {
-  const FamilyGolden golden = heed::test::read_family_golden("xlnet_texts");
-  const auto note_with = [&](const std::string& part, const std::string& text) {
-    TemporaryFolder folder;
-    golden.write_folder(folder.path().string());
-    const std::string file = folder.file("tokenizer.json");
-    nlohmann::json settings = nlohmann::json::parse(std::ifstream(file));
-    settings[part] = nlohmann::json::parse(text);
-    std::ofstream(file) << settings;
-    heed::ConvertOptions options;
-    options.dims = golden.dims;
-    options.dry_run = true;
-    const heed::ConvertReport report = heed::convert(folder.path().string(), options);
-    std::string notes;
-    for (const std::string& note : report.notes) notes += note;
-    return notes;
+  const auto note_with = [](const std::string& part, const std::string& text) {
+    return notes_with("xlnet_texts", part, text);
   };
   const auto replaces = [](const std::string& regex, const std::string& to) {
     return R"({"type": "Replace", "pattern": {"Regex": ")" + regex + R"("}, "content": ")" + to +
@@ -273,6 +287,35 @@ TEST_CASE("a tokenizer.json that asks for what has no counterpart is named, and 
         std::string::npos);
   CHECK(note_with("pre_tokenizer", R"({"type": "Punctuation"})").find("takes tokens, not texts") !=
         std::string::npos);
+}
+
+TEST_CASE("a token around texts that the vocabulary lacks is named, not left out") {
+  const auto around = [](const std::string& tokens) {
+    return R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "[CLS]"}},
+        {"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "<end>"}}], "special_tokens": {)" +
+           tokens + "}}";
+  };
+  const std::string cls = R"("[CLS]": {"id": "[CLS]", "ids": [2]})";
+  const std::string fault =
+      "file 'tokenizer.json': puts '<end>' around texts, a token that its vocabulary lacks. Add "
+      "it, "
+      "or take it out of the file's post_processor";
+  const auto notes = [](const std::string& text) {
+    return notes_with("sentence", "post_processor", text);
+  };
+  CHECK(notes(around(cls)) == fault);
+  CHECK(notes(around(cls + R"(, "<end>": {"id": "<end>", "ids": []})")) == fault);
+  CHECK(notes(around(cls + R"(, "<end>": {"id": "<end>", "ids": [3, 70000]})")) == fault);
+  CHECK(notes(around(cls + R"(, "<end>": {"id": "<end>", "ids": [-1]})")) == fault);
+  // Its id counts, under whatever name.
+  CHECK(notes(around(cls + R"(, "<end>": {"id": "<end>", "ids": [3]})")) == "");
+  for (const std::string type : {"BertProcessing", "RobertaProcessing"}) {
+    const std::string begin = R"({"type": ")" + type + R"(", "cls": ["[CLS]", 2], "sep": )";
+    CHECK(notes(begin + R"(["<end>", 70000]})") == fault);
+    CHECK(notes(begin + R"(["[SEP]", 3]})") == "");
+    CHECK(notes(begin + R"("[SEP]"})") ==
+          "file 'tokenizer.json': has a post_processor whose 'sep' is no pair");
+  }
 }
 
 TEST_CASE("a folder with a Unigram tokenizer is converted as others are") {
