@@ -37,43 +37,6 @@ size_t ctc_greedy(const float* log_probabilities, size_t frames, size_t labels, 
   return count;
 }
 
-bool ctc_align(const float* log_probabilities, size_t frames, size_t labels, int32_t blank,
-               std::span<const int32_t> said, int32_t* first_frames) {
-  // Places: before the first label, in it, after it, in the next ..
-  const size_t places = 2 * said.size() + 1;
-  if (frames == 0) return said.empty();
-  std::vector<double> here(places, kNever), next(places);
-  std::vector<uint8_t> steps((frames * places + 3) / 4, 0);  // from how many places before
-  const auto label = [&](size_t place) { return place % 2 == 0 ? blank : said[place / 2]; };
-  here[0] = 0;
-  for (size_t f = 0; f < frames; ++f) {
-    const float* row = log_probabilities + f * labels;
-    for (size_t p = 0; p < places; ++p) {
-      uint8_t step = 0;
-      double best = here[p];
-      // Before the first frame one is before the first label: it may begin at once.
-      const auto consider = [&](uint8_t by) {
-        if (p >= by && here[p - by] > best) best = here[p - by], step = by;
-      };
-      consider(1);
-      if (p % 2 == 1 && p >= 2 && label(p - 2) != label(p)) consider(2);
-      next[p] = best + static_cast<double>(row[static_cast<size_t>(label(p))]);
-      const size_t at = f * places + p;
-      steps[at / 4] = static_cast<uint8_t>(steps[at / 4] | step << (2 * (at % 4)));
-    }
-    std::swap(here, next);
-  }
-  size_t place = places - 1;
-  if (places > 1 && here[place - 1] > here[place]) --place;
-  if (here[place] == kNever) return false;
-  for (size_t f = frames; f-- > 0;) {
-    const size_t at = f * places + place, step = steps[at / 4] >> (2 * (at % 4)) & 3;
-    if (step > 0 && place % 2 == 1) first_frames[place / 2] = static_cast<int32_t>(f);
-    place -= step;
-  }
-  return true;
-}
-
 void CtcBeam::create(size_t width, size_t labels, size_t frames_max, size_t tokens_max) {
   width_ = width;
   labels_ = labels;

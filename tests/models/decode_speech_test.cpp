@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <map>
+#include <memory_resource>
 
 #include "models/decode/ctc.h"
 #include "models/decode/hypotheses.h"
@@ -50,6 +51,36 @@ std::map<std::vector<int32_t>, double> all_sequences(const std::vector<float>& r
   return sums;
 }
 
+/// Where labels begin, by Viterbi's algorithm as books have it; label 0 is the blank.
+std::vector<int32_t> all_steps(const std::vector<float>& rows, size_t labels,
+                               const std::vector<int32_t>& said) {
+  const size_t frames = rows.size() / labels, places = 2 * said.size() + 1;
+  std::vector<double> score(places, -std::numeric_limits<double>::infinity());
+  std::vector<uint8_t> steps(frames * places);
+  score[0] = 0;
+  for (size_t f = 0; f < frames; ++f) {
+    const std::vector<double> before = score;
+    for (size_t p = 0; p < places; ++p) {
+      const size_t label = p % 2 == 0 ? 0 : static_cast<size_t>(said[p / 2]);
+      const bool skips = p % 2 == 1 && p >= 3 && said[p / 2] != said[p / 2 - 1];
+      size_t from = p;
+      if (p >= 1 && before[p - 1] > before[from]) from = p - 1;
+      if (skips && before[p - 2] > before[from]) from = p - 2;
+      score[p] = before[from] + static_cast<double>(rows[f * labels + label]);
+      steps[f * places + p] = static_cast<uint8_t>(p - from);
+    }
+  }
+  std::vector<int32_t> begins(said.size(), -1);
+  size_t place = places - 1;
+  if (place > 0 && score[place - 1] > score[place]) --place;
+  for (size_t f = frames; f-- > 0;) {
+    const size_t step = steps[f * places + place];
+    if (step > 0 && place % 2 == 1) begins[place / 2] = static_cast<int32_t>(f);
+    place -= step;
+  }
+  return begins;
+}
+
 }  // namespace
 
 TEST_CASE("CTC's most probable alignment of what a greedy reading said is that reading") {
@@ -67,6 +98,58 @@ TEST_CASE("CTC's most probable alignment of what a greedy reading said is that r
   CHECK_FALSE(heed::ctc_align(rows.data(), 2, 2, 0, std::vector<int32_t>{1, 1}, begins.data()));
   CHECK(heed::ctc_align(rows.data(), 3, 2, 0, std::vector<int32_t>{1, 1}, begins.data()));
   CHECK((begins[0] == 0 && begins[1] == 2));
+}
+
+TEST_CASE("CTC's alignment of any labels is that of all steps kept at once") {
+  constexpr size_t kFrames = 1600, kLabels = 5;
+  for (const size_t count : {size_t{900}, size_t{400}, size_t{1599}, size_t{1}, size_t{0}}) {
+    INFO(count << " labels");
+    std::vector<float> rows = log_rows(count + 1, kFrames, kLabels);
+    for (float& value : rows) value = std::round(2 * value);  // many ways are equal
+    SeededRandom random(count);
+    std::vector<int32_t> said(count), begins(count, -1);
+    for (size_t i = 0; i < count; ++i) {
+      said[i] = static_cast<int32_t>(random.integer(1, kLabels - 1));
+      if (count > 1000 && i > 0 && said[i] == said[i - 1]) said[i] = said[i] % 4 + 1;
+    }
+    REQUIRE(heed::ctc_align(rows.data(), kFrames, kLabels, 0, said, begins.data()));
+    CHECK(begins == all_steps(rows, kLabels, said));
+  }
+}
+
+TEST_CASE("ten minutes of speech without a pause are aligned in little memory") {
+  struct Counter : std::pmr::memory_resource {
+    size_t now = 0, most = 0;
+    void* do_allocate(size_t bytes, size_t alignment) override {
+      most = std::max(most, now += bytes);
+      return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+    }
+    void do_deallocate(void* at, size_t bytes, size_t alignment) override {
+      now -= bytes;
+      std::pmr::new_delete_resource()->deallocate(at, bytes, alignment);
+    }
+    bool do_is_equal(const memory_resource& other) const noexcept override {
+      return this == &other;
+    }
+  };
+  constexpr size_t kFrames = 30000, kLabels = 6;  // 20 ms each
+  std::vector<float> rows = log_rows(3, kFrames, kLabels);
+  SeededRandom random(4);
+  for (size_t f = 0, label = 0; f < kFrames; ++f) {
+    if (random.integer(0, 5) == 0) label = static_cast<size_t>(random.integer(0, kLabels - 1));
+    rows[f * kLabels + label] += 5;
+  }
+  std::vector<int32_t> said(kFrames), begins(kFrames);
+  said.resize(heed::ctc_greedy(rows.data(), kFrames, kLabels, 0, said.data(), begins.data()));
+  REQUIRE(said.size() > 3000);
+  begins.resize(said.size());
+  std::vector<int32_t> aligned(said.size(), -1);
+  Counter counter;
+  REQUIRE(heed::ctc_align(rows.data(), kFrames, kLabels, 0, said, aligned.data(), &counter));
+  CHECK(aligned == begins);
+  // Two bits for each frame and place would be 50 MB and more.
+  CHECK(counter.most < 300 * said.size() + 16 * kFrames + (size_t{1} << 18));
+  CHECK(counter.now == 0);
 }
 
 TEST_CASE("CTC's beam finds the sequence whose alignments together are the most probable") {
