@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 #include "engine/model.h"
 #include "models/text/unicode.h"
@@ -61,6 +60,12 @@ bool Tokenizer::create(const heed_model& model, std::string* error) {
   word_.resize(kWordMax + 8);
   symbols_.resize(kWordMax);
   starts_.resize(kWordMax + 1);
+  if (kind_ == Kind::bpe || kind_ == Kind::byte_bpe) {
+    previous_.resize(kWordMax);
+    next_.resize(kWordMax);
+    made_.resize(kWordMax);
+    pairs_.create(kWordMax);
+  }
   longest_ = 0;
   for (size_t i = 0; i < count_; ++i)
     longest_ = std::max(longest_, piece(static_cast<int32_t>(i)).size());
@@ -286,36 +291,39 @@ void Tokenizer::end_word(Out& out) {
 
 /// Words with the spaces before them: no piece reaches over the end of one.
 void Tokenizer::encode_spaced(std::string_view text, Out& out) {
-  bool begun = false;
-  size_t at = 0;
-  while (at < text.size() && !out.full()) {
-    size_t bytes = 0;
-    if (!begun && space_before_ && !(one_space_before_ && space_at(text, 0) > 0))
-      word_[bytes++] = ' ';
-    begun = true;
-    bool spaces = true;  // so far
-    while (at < text.size() && bytes + 4 <= kWordMax) {
-      const size_t space = space_at(text, at);
-      if (space > 0 && !spaces) break;
-      spaces = spaces && space > 0;
-      if (space > 0) {
-        word_[bytes++] = ' ';
-        at += space;
-        continue;
-      }
-      const size_t first = at;
-      next_code(text, &at);
-      std::memcpy(word_.data() + bytes, text.data() + first, at - first);
-      bytes += at - first;
+  if (text.empty()) return;
+  size_t bytes = 0;
+  bool spaces = true;  // the word so far
+  if (space_before_ && !(one_space_before_ && space_at(text, 0) > 0)) word_[bytes++] = ' ';
+  for (size_t at = 0; at < text.size() && !out.full();) {
+    const size_t space = space_at(text, at);
+    if (space > 0 && !spaces) {
+      join_pairs({word_.data(), bytes}, true, out);
+      bytes = 0;
+      spaces = true;
     }
-    join_pairs({word_.data(), bytes}, out);
+    spaces = spaces && space > 0;
+    if (bytes + 4 > kWordMax) {
+      const size_t done = join_pairs({word_.data(), bytes}, false, out);
+      std::memmove(word_.data(), word_.data() + done, bytes -= done);
+    }
+    if (space > 0) {
+      word_[bytes++] = ' ';
+      at += space;
+      continue;
+    }
+    const size_t first = at;
+    next_code(text, &at);
+    std::memcpy(word_.data() + bytes, text.data() + first, at - first);
+    bytes += at - first;
   }
+  join_pairs({word_.data(), bytes}, true, out);
 }
 
-/// Joins the best pair of neighbours, the first of equals, until none is left.
-void Tokenizer::join_pairs(std::string_view word, Out& out) {
+/// The symbols that a word begins as; how many.
+size_t Tokenizer::read_symbols(std::string_view word) {
   size_t count = 0;
-  for (size_t at = 0; at < word.size();) {
+  for (size_t at = 0; at < word.size(); ++count) {
     const size_t first = at;
     if (kind_ == Kind::byte_bpe)
       ++at;
@@ -324,47 +332,72 @@ void Tokenizer::join_pairs(std::string_view word, Out& out) {
     const int32_t id = find(word.substr(first, at - first));
     if (id < 0 && byte_first_ >= 0) at = first + 1;  // byte by byte
     starts_[count] = static_cast<uint32_t>(first);
-    symbols_[count++] =
+    previous_[count] = static_cast<uint16_t>(count - (count > 0));
+    next_[count] = static_cast<uint16_t>(count + 1);
+    symbols_[count] =
         id >= 0 || byte_first_ < 0 ? id : byte_first_ + static_cast<uint8_t>(word[first]);
   }
   starts_[count] = static_cast<uint32_t>(word.size());
-  while (count > 1) {
-    float best = -std::numeric_limits<float>::infinity();
-    size_t place = count;
-    int32_t made = -1;
-    for (size_t i = 0; i + 1 < count; ++i) {
-      float score = 0;
-      const std::string_view both = word.substr(starts_[i], starts_[i + 2] - starts_[i]);
-      const int32_t id = joined(symbols_[i], symbols_[i + 1], both, &score);
-      if (id < 0 || score <= best) continue;
-      best = score;
-      place = i;
-      made = id;
-    }
-    if (made < 0) break;
-    symbols_[place] = made;
-    std::copy(symbols_.begin() + static_cast<ptrdiff_t>(place) + 2,
-              symbols_.begin() + static_cast<ptrdiff_t>(count),
-              symbols_.begin() + static_cast<ptrdiff_t>(place) + 1);
-    std::copy(starts_.begin() + static_cast<ptrdiff_t>(place) + 2,
-              starts_.begin() + static_cast<ptrdiff_t>(count) + 1,
-              starts_.begin() + static_cast<ptrdiff_t>(place) + 1);
-    --count;
-  }
-  for (size_t i = 0; i < count; ++i) out.put(symbols_[i] < 0 ? unknown_ : symbols_[i]);
+  return count;
 }
 
-void Tokenizer::put_byte_word(std::string_view word, Out& out) {
-  const int32_t whole = whole_words_ ? find(word) : -1;
-  if (whole >= 0) return out.put(whole);
-  for (; !word.empty() && !out.full(); word.remove_prefix(std::min(word.size(), kWordMax)))
-    join_pairs(word.substr(0, kWordMax), out);
+/// How much a symbol and the next are wanted as one.
+float Tokenizer::weigh_pair(std::string_view word, size_t left, size_t count) {
+  const size_t right = next_[left];
+  if (right == count) return Tournament::kOut;
+  const size_t begin = starts_[left], end = starts_[next_[right]];
+  float score = Tournament::kOut;
+  made_[left] = joined(symbols_[left], symbols_[right], word.substr(begin, end - begin), &score);
+  return score;
+}
+
+/// Joins the best pair of neighbours, the first of equals, until none is left, and puts out what
+/// there is; how many bytes of the word that was. Where the word goes on, up to its middle: nothing
+/// that comes half of kWordMax later moves an end there, unless each of the pairs between is wanted
+/// more than the one before it.
+size_t Tokenizer::join_pairs(std::string_view word, bool ends, Out& out) {
+  if (word.empty()) return 0;
+  const size_t count = read_symbols(word);
+  pairs_.begin(count);
+  for (size_t i = 0; i < count; ++i) pairs_.set(i, weigh_pair(word, i, count));
+  pairs_.play();
+  for (size_t left; pairs_.score(left = pairs_.best()) > Tournament::kOut;) {
+    const size_t right = next_[left], after = next_[right], before = previous_[left];
+    symbols_[left] = made_[left];
+    next_[left] = static_cast<uint16_t>(after);
+    if (after < count) previous_[after] = static_cast<uint16_t>(left);
+    pairs_.change(right, Tournament::kOut);
+    pairs_.change(left, weigh_pair(word, left, count));
+    if (left > 0) pairs_.change(before, weigh_pair(word, before, count));
+  }
+  size_t done = 0;
+  for (size_t i = 0; i < count && (ends || done < word.size() / 2); i = next_[i]) {
+    out.put(symbols_[i] < 0 ? unknown_ : symbols_[i]);
+    done = starts_[next_[i]];
+  }
+  return done;
+}
+
+/// A word, or as much as is at hand of one that goes on; how many bytes of it are done.
+size_t Tokenizer::put_byte_word(std::string_view word, bool ends, Out& out) {
+  if (whole_words_ && ends) {
+    const int32_t whole = find(word);
+    if (whole >= 0) return out.put(whole), word.size();
+  }
+  size_t done = 0;
+  while (done < word.size() && !out.full()) {
+    const std::string_view part = word.substr(done, kWordMax);
+    const bool last = part.size() == word.size() - done;
+    if (last && !ends) break;
+    done += join_pairs(part, last, out);
+  }
+  return done;
 }
 
 void Tokenizer::encode_bytes(std::string_view text, Out& out) {
   for (size_t at = 0, end; at < text.size() && !out.full(); at = end) {
     end = word_end(rule_, text, at);
-    put_byte_word(text.substr(at, end - at), out);
+    put_byte_word(text.substr(at, end - at), true, out);
   }
 }
 
@@ -379,8 +412,7 @@ void Tokenizer::encode_composed(std::string_view text, Out& out) {
     size_t done = 0;
     do {
       const size_t end = word_end(rule_, window, done);
-      put_byte_word(window.substr(done, end - done), out);
-      done = end;
+      done += put_byte_word(window.substr(done, end - done), last || end < held, out);
     } while (done < held && !out.full() && (last || held - done > kWordMax));
     std::memmove(window_.data(), window_.data() + done, held - done);
     held -= done;

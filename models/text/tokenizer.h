@@ -18,6 +18,7 @@
 #include "engine/heed.h"
 #include "models/text/compose.h"
 #include "models/text/normalizer.h"
+#include "models/text/tournament.h"
 #include "models/text/word_split.h"
 
 namespace heed {
@@ -65,8 +66,10 @@ class Tokenizer {
   void encode_spaced(std::string_view text, Out& out);
   void encode_bytes(std::string_view text, Out& out);
   void encode_composed(std::string_view text, Out& out);
-  void put_byte_word(std::string_view word, Out& out);
-  void join_pairs(std::string_view word, Out& out);
+  size_t put_byte_word(std::string_view word, bool ends, Out& out);
+  size_t read_symbols(std::string_view word);
+  float weigh_pair(std::string_view word, size_t left, size_t count);
+  size_t join_pairs(std::string_view word, bool ends, Out& out);
 
   // tokenizer_unigram.cpp
   bool read_unigram(const void* table, std::string* error);
@@ -76,7 +79,7 @@ class Tokenizer {
   size_t settled_bytes(size_t bytes) const;
   void put_unknown(std::string_view characters, Out& out);
 
-  static constexpr size_t kWordMax = 1024;  // bytes; longer words go in parts
+  static constexpr size_t kWordMax = 4096;  // bytes; longer words go in parts that overlap
   static constexpr size_t kWindow = 4 * kWordMax;
 
   Kind kind_ = Kind::wordpiece;
@@ -105,6 +108,11 @@ class Tokenizer {
   size_t word_bytes_ = 0, word_codes_ = 0;
   std::vector<int32_t> symbols_;
   std::vector<uint32_t> starts_;
+  // Pairs: the neighbours of each symbol, what it and the next would be, and how much that is
+  // wanted.
+  std::vector<uint16_t> previous_, next_;
+  std::vector<int32_t> made_;
+  Tournament pairs_;
   std::vector<double> best_;    // unigram: of the pieces up to each byte
   bool after_unknown_ = false;  // unigram: the word so far ends with what no piece stands for
 };

@@ -178,6 +178,35 @@ TEST_CASE("texts become the tokens that the tokenizers library makes of them") {
   }
 }
 
+TEST_CASE("words of any length become the tokens that the tokenizers library makes of them") {
+  for (const std::string name : {"llama", "spaces", "llama3", "qwen2", "gpt2"}) {
+    const FamilyGolden golden = heed::test::read_family_golden(name);
+    TemporaryFolder folder;
+    golden.write_folder(folder.path().string());
+    const Model model = converted(folder.path().string(), folder.file("a.heed"), golden.dims, true);
+    heed::Tokenizer tokenizer;
+    std::string error;
+    REQUIRE(tokenizer.create(*model.get(), &error));
+    std::vector<int32_t> ids(40000);
+    REQUIRE(golden.long_texts.size() >= 8);
+    for (const auto& known : golden.long_texts) {
+      INFO(name << ": " << known.text.size() << " bytes from " << known.text.substr(0, 8));
+      size_t count = 0;
+      {
+        heed::test::AllocTrap trap;
+        count = tokenizer.encode(known.text, ids.data(), ids.size());
+        CHECK(trap.count() == 0);
+      }
+      CHECK(count == known.tokens);
+      CHECK(heed::test::hash_tokens({ids.data(), count}) == known.hash);
+      // Room for fewer: the first of them.
+      std::vector<int32_t> few(count / 2);
+      CHECK(tokenizer.encode(known.text, few.data(), few.size()) == few.size());
+      CHECK(std::equal(few.begin(), few.end(), ids.begin()));
+    }
+  }
+}
+
 TEST_CASE("a sentence embedder reads texts without an allocation, cuts long ones, and compares") {
   const FamilyGolden golden = heed::test::read_family_golden("sentence");
   TemporaryFolder folder;

@@ -1,5 +1,6 @@
 #include "tests/support/family_golden.h"
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -31,6 +32,24 @@ std::vector<int64_t> read_shape(const std::string& text) {
   return shape;
 }
 
+/// ALPHABET LENGTH COUNT HASH
+GoldenLongText read_long_text(const std::string& line) {
+  const size_t end = line.rfind('"') + 1;
+  const auto alphabet = nlohmann::json::parse(line.substr(0, end)).get<std::string>();
+  std::vector<std::string> letters;
+  for (const char c : alphabet) {
+    if ((c & 0xC0) != 0x80) letters.emplace_back();
+    letters.back() += c;
+  }
+  GoldenLongText made;
+  size_t length = 0;
+  std::istringstream(line.substr(end)) >> length >> made.tokens >> made.hash;
+  const auto count = static_cast<float>(letters.size());
+  for (const float v : formula(alphabet, length))
+    made.text += letters[std::min(static_cast<size_t>((v + 1) / 2 * count), letters.size() - 1)];
+  return made;
+}
+
 void read_line(const std::string& line, FamilyGolden* golden) {
   std::istringstream in(line);
   std::string kind, name, word;
@@ -54,6 +73,10 @@ void read_line(const std::string& line, FamilyGolden* golden) {
     auto& [text, tokens] = golden->texts.emplace_back();
     text = nlohmann::json::parse(line.substr(5, end - 4)).get<std::string>();
     for (int32_t id; ids >> id;) tokens.push_back(id);
+    return;
+  }
+  if (kind == "long") {
+    golden->long_texts.push_back(read_long_text(line.substr(5)));
     return;
   }
   if (kind == "layer") {
@@ -100,6 +123,12 @@ std::vector<float> formula(const std::string& name, size_t count) {
     values[i] = static_cast<float>(h >> 8) * 0x1p-23f - 1.0f;
   }
   return values;
+}
+
+uint32_t hash_tokens(std::span<const int32_t> ids) {
+  uint32_t hash = 2166136261u;
+  for (const int32_t id : ids) hash = (hash ^ static_cast<uint32_t>(id)) * 16777619u;
+  return hash;
 }
 
 FamilyGolden read_family_golden(const std::string& name) {

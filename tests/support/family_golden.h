@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +30,16 @@ struct GoldenLayer {
 /// The script's formula(): numbers in [-1, 1) from a name and an index.
 std::vector<float> formula(const std::string& name, size_t count);
 
+/// A text of many characters, as the formula draws them, and what is known of its tokens.
+struct GoldenLongText {
+  std::string text;
+  size_t tokens = 0;
+  uint32_t hash = 0;
+};
+
+/// The script's, of the numbers of tokens.
+uint32_t hash_tokens(std::span<const int32_t> ids);
+
 struct FamilyGolden {
   std::map<std::string, std::string> files;  // name -> text
   std::vector<GoldenValue> tensors;          // weights, made
@@ -36,6 +47,7 @@ struct FamilyGolden {
   std::vector<GoldenValue> inputs, outputs;
   std::vector<GoldenLayer> layers;  // in the order in which they run
   std::vector<std::pair<std::string, std::vector<int32_t>>> texts;  // and their tokens
+  std::vector<GoldenLongText> long_texts;
   std::vector<int32_t> steps;  // of a decoder: the output has a row for each
 
   /// A folder as published: the files and model.safetensors.

@@ -12,6 +12,7 @@ A file's lines:
     output NAME SHAPE VALUES
     layer NAME SHAPE STEP VALUES   # what a part of the model gives: every STEP-th element
     text TEXT IDS                  # TEXT as a JSON string; IDS: its tokens by the folder's tokenizer
+    long ALPHABET LENGTH COUNT HASH  # a text of characters that the formula draws; how many tokens, and their hash
     steps IDS                      # tokens of a decoder; the output has the first logits after each
 """
 import collections
@@ -85,6 +86,23 @@ NORMALISED = ["``tex'' '''' `' \"x\"", "\uff07\uff07 \u1fef\u1fef", " \t lead", 
               "\u0085a\u0085 b\u0085", "the" * 500]
 
 
+# Words of pairs, longer than what is joined at once.
+LONG = [("abcdefghijklmnopqrstuvwxyz", 5000), ("thequickbrownfoxhello://.?=&%0123456789", 3000),
+        ("caf\u00e9\u4f60\u597d\u4e16\u754c", 6000), ("aab", 4096), ("a", 9000), ("-", 9000), (" ", 9000),
+        ("e\u0301\u0323o", 9000)]
+
+
+def long_lines(tokenizer):
+    for alphabet, length in LONG:
+        drawn = (formula(alphabet, (length,)) + np.float32(1)) / np.float32(2) * np.float32(len(alphabet))
+        text = "".join(alphabet[min(int(at), len(alphabet) - 1)] for at in drawn)
+        ids = tokenizer.encode(text, add_special_tokens=True).ids
+        seed = 2166136261
+        for token in ids:
+            seed = (seed ^ token) * 16777619 & 0xFFFFFFFF
+        yield f"long {json.dumps(alphabet)} {length} {len(ids)} {seed}"
+
+
 def token_lines(tokenizer):
     lines = []
     composes = type(tokenizer.normalizer) is tokenizers.normalizers.NFC
@@ -93,6 +111,8 @@ def token_lines(tokenizer):
     for text in TEXTS + (DECOMPOSED if composes or staged else []) + (NORMALISED if staged else []):
         ids = tokenizer.encode(text, add_special_tokens=True).ids
         lines.append(" ".join(["text", json.dumps(text), *map(str, ids)]))
+    if type(tokenizer.model) is tokenizers.models.BPE:
+        lines += long_lines(tokenizer)
     return lines
 
 
