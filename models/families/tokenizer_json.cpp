@@ -15,6 +15,7 @@ namespace heed::families {
 namespace {
 
 constexpr int64_t kPiecesMax = int64_t{1} << 22;
+constexpr size_t kWordStepsMax = 8;  // of models/text/word_split.h
 constexpr const char* kSpaceMark = "\xe2\x96\x81";
 
 [[noreturn]] void damaged(const std::string& file, const std::string& what) {
@@ -135,22 +136,97 @@ bool read_wordpiece(const Settings& whole, const JsonTree& model, fb::TokenizerT
   return true;
 }
 
-/// The rule by which a byte-level tokenizer parts words; "" for one that is not known.
-std::string byte_level_kind(const std::vector<const JsonTree*>& steps, const JsonTree& bytes) {
-  static const std::string kBegin =
-      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})";
-  static const std::string kEnd = R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-  if (flag_of(&bytes, "add_prefix_space", false)) return "";
-  const bool own = flag_of(&bytes, "use_regex", true);
-  if (steps.size() == 1) return own ? "byte_bpe" : "";
-  const JsonTree* split = steps[0];
-  const std::string* behavior = text_member(split, "behavior");
-  const std::string* regex = text_member(split->member("pattern"), "Regex");
-  if (steps.size() != 2 || own || type_of(split) != "Split" || behavior == nullptr ||
-      *behavior != "Isolated" || flag_of(split, "invert", false) || regex == nullptr)
-    return "";
-  if (*regex == kBegin + "{1,3}" + kEnd) return "llama3_bpe";
-  return *regex == kBegin + kEnd ? "qwen2_bpe" : "";
+/// The regular expressions by which published tokenizers part words, and what words_ calls them.
+std::string rule_of(const std::string& regex) {
+  static const std::string kEnds = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+  static const std::string kLetters = R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})";
+  static const std::string kRest = R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  static const std::string kCased =
+      R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)";
+  static const std::string kCapitals =
+      R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)";
+  static const std::string kCasedRest = R"(| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  static const std::pair<std::string, const char*> kKnown[] = {
+      {R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", "gpt2"},
+      {kEnds + kLetters + "{1,3}|" + kRest, "llama3"},
+      // As tiktoken spells it.
+      {R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*)"
+       R"(|\s*[\r\n]|\s+(?!\S)|\s+)",
+       "llama3"},
+      {kEnds + kLetters + "|" + kRest, "qwen2"},
+      {kCased + kEnds + "?" + kCapitals + kEnds + R"(?|\p{N}{1,3})" + kCasedRest, "o200k"},
+      {kCased + kCapitals + R"(|\p{N})" + kCasedRest, "tekken"}};
+  for (const auto& [known, name] : kKnown)
+    if (regex == known) return name;
+  return "";
+}
+
+/// A step that parts words as models/text/word_split.h names it; "" where it has no such.
+std::string word_step(const JsonTree* step) {
+  static const std::pair<const char*, const char*> kParted[] = {
+      {"Removed", " removed"},
+      {"Isolated", " isolated"},
+      {"Contiguous", " contiguous"},
+      {"MergedWithPrevious", " merged_with_previous"},
+      {"MergedWithNext", " merged_with_next"}};
+  const std::string type = type_of(step);
+  if (type == "Digits")
+    return flag_of(step, "individual_digits", false) ? "numbers isolated" : "numbers contiguous";
+  const std::string* behavior = text_member(step, "behavior");
+  const std::string asked = behavior == nullptr ? "Isolated" : *behavior;
+  std::string parted;
+  for (const auto& [name, ours] : kParted)
+    if (asked == name) parted = ours;
+  if (parted.empty()) return "";
+  if (type == "Punctuation") return "punctuation" + parted;
+  if (type != "Split") return "";
+  const bool inverted = flag_of(step, "invert", false);
+  const std::string* text = text_member(step->member("pattern"), "String");
+  const std::string* regex = text_member(step->member("pattern"), "Regex");
+  if (regex != nullptr) {
+    // A rule leaves nothing between its words.
+    const bool words = asked == "Isolated" || (asked == "Removed" && inverted);
+    if (!rule_of(*regex).empty()) return words ? rule_of(*regex) : "";
+    return *regex == "\\p{N}" && !inverted ? "numbers" + parted : "";
+  }
+  const bool good = text != nullptr && !text->empty() && text->find('\0') == std::string::npos;
+  return good && !inverted ? "text" + parted + " " + *text : "";
+}
+
+/// How a byte-level tokenizer parts words; false, with the reason in `why`, where that is not
+/// known.
+bool read_words(const std::vector<const JsonTree*>& steps, bool whole_words, fb::TokenizerT* made,
+                std::string* table, std::string* why) {
+  std::vector<std::string> words;
+  for (const JsonTree* step : steps) {
+    const bool bytes = type_of(step) == "ByteLevel";
+    const bool own = bytes && flag_of(step, "use_regex", true);
+    if (bytes && (step != steps.back() || flag_of(step, "add_prefix_space", false))) {
+      *why = "parts texts into words behind 'ByteLevel', or puts a space before each";
+      return false;
+    }
+    if (bytes && !own) continue;
+    words.push_back(own ? "gpt2" : word_step(step));
+    if (!words.back().empty()) continue;
+    const std::string* regex = text_member(step->member("pattern"), "Regex");
+    *why = "parts texts into words by '" + (regex != nullptr ? *regex : type_of(step)) +
+           "', which has no counterpart here";
+    return false;
+  }
+  if (words.size() > kWordStepsMax) {
+    *why = "parts texts into words in more than " + std::to_string(kWordStepsMax) + " steps";
+    return false;
+  }
+  const auto only = [&](const char* rule) { return words == std::vector<std::string>{rule}; };
+  made->kind = only("gpt2") && !whole_words    ? "byte_bpe"
+               : only("llama3") && whole_words ? "llama3_bpe"
+               : only("qwen2") && !whole_words ? "qwen2_bpe"
+                                               : "split_bpe";
+  if (made->kind != "split_bpe") return true;
+  table->push_back(whole_words ? '\1' : '\0');
+  for (const std::string& step : words) *table += step + '\0';
+  table->push_back('\0');
+  return true;
 }
 
 /// How "\u2581" takes the place of spaces.
@@ -216,16 +292,15 @@ bool read_pairs(const Settings& whole, const JsonTree& model, fb::TokenizerT* ma
   const std::vector<const JsonTree*> normal = steps_of(whole.find("normalizer"));
   made->merges =
       merges_of(merge_lines(model.member("merges"), whole.place()), *pieces, whole.place());
-  if (const JsonTree* bytes = step_named(before, "ByteLevel")) {
-    made->kind = byte_level_kind(before, *bytes);
+  if (step_named(before, "ByteLevel") != nullptr) {
     const bool composes = normal.size() == 1 && type_of(normal[0]) == "NFC";
-    const bool whole_words = flag_of(&model, "ignore_merges", false);
-    if (made->kind.empty() || whole_words != (made->kind == "llama3_bpe") ||
-        (!normal.empty() && !composes)) {
-      *why = "parts texts into words by another rule than GPT-2's, Llama 3's or Qwen 2's";
+    if (!normal.empty() && !composes) {
+      *why = "normalises texts by '" + type_of(normal[0]) + "', which has no counterpart here";
       return false;
     }
-    if (composes) *table = canonical_table();
+    if (!read_words(before, flag_of(&model, "ignore_merges", false), made, table, why))
+      return false;
+    if (composes) *table += canonical_table();
     pieces->unmap_bytes(made->special);
     return true;
   }

@@ -115,6 +115,13 @@ def joiners():
             ("kPrefixes", ranges_of(lambda code: valid[code] and replaced(chr(code) + "A\u0301")[-1] == "\u0301"))]
 
 
+def punctuation():
+    """Where the library parts words; ASCII is known without a table."""
+    part = tokenizers.pre_tokenizers.Punctuation("isolated").pre_tokenize_str
+    return [("kPunctuation", ranges_of(lambda code: code > 0x7F and not 0xD800 <= code < 0xE000
+                                       and len(part("a" + chr(code))) == 2))]
+
+
 def compatible():
     """Of the characters that the library takes apart for compatibility: runs (first, last, part of the first) where
     neighbours are made of one neighbour each, and the rest as code + (parts << 24), parts, one after the other."""
@@ -193,11 +200,12 @@ def write(name, tables, header="models/text/unicode_tables.h", space="heed"):
 
 
 def main():
-    classes = [("kLetters", lambda c: c[0] == "L"), ("kNumbers", lambda c: c[0] == "N"),
-               ("kPunctuation", lambda c: c[0] == "P"), ("kMarks", lambda c: c == "Mn"),
-               ("kControls", lambda c: c in ("Cc", "Cf", "Co", "Cs"))]
+    classes = [("kLetters", lambda c: c[0] == "L"), ("kNumbers", lambda c: c[0] == "N"), ("kMarks", lambda c: c == "Mn"),
+               ("kControls", lambda c: c in ("Cc", "Cf", "Co", "Cs")),
+               ("kCapitals", lambda c: c in ("Lu", "Lt")), ("kSmalls", lambda c: c == "Ll"),
+               ("kSpacingMarks", lambda c: c in ("Mc", "Me"))]
     write("unicode_classes.cpp", [table("CodeRange", n, r) for n, r in
-                                  [(n, ranges(w)) for n, w in classes] + joiners()])
+                                  [(n, ranges(w)) for n, w in classes] + punctuation() + joiners()])
     runs, pairs, words = folds()
     near = [(code, to) for code, to in pairs if code < 0x10000 and to < 0x10000]
     ideographs = [(code - 0x20000, to) for code, to in pairs if 0x20000 <= code < 0x30000 and to < 0x10000]

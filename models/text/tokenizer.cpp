@@ -120,19 +120,38 @@ bool Tokenizer::read_rules(const void* given, std::string* error) {
   } else if (kind == "bpe" || kind == "metaspace_bpe") {
     kind_ = Kind::bpe;
     one_space_before_ = kind != "bpe";
-  } else if (kind == "byte_bpe" || kind == "llama3_bpe" || kind == "qwen2_bpe") {
-    kind_ = Kind::byte_bpe;
-    whole_words_ = kind == "llama3_bpe";
-    rule_ = kind == "byte_bpe" ? WordRule::gpt2 : whole_words_ ? WordRule::llama3 : WordRule::qwen2;
-    const size_t end = count_ == 0 ? 0 : ends_[count_ - 1];
-    if (!composer_.read({pieces_ + end, table.pieces()->size() - end})) return false;
-    if (composer_.any()) window_.resize(kWindow);
+  } else if (kind == "byte_bpe" || kind == "llama3_bpe" || kind == "qwen2_bpe" ||
+             kind == "split_bpe") {
+    return read_bytes(given, kind);
   } else if (kind == "unigram") {
     return read_unigram(given, error);
   } else {
     *error = "the model's tokenizer is of kind '" + kind + "', which this program does not know";
     return false;
   }
+  return true;
+}
+
+/// Behind the pieces: of split_bpe whether words that are pieces stay whole, and the steps; then
+/// what composes characters.
+bool Tokenizer::read_bytes(const void* given, const std::string& kind) {
+  kind_ = Kind::byte_bpe;
+  const fb::Tokenizer& table = table_of(given);
+  const size_t end = count_ == 0 ? 0 : ends_[count_ - 1];
+  std::string_view rest(reinterpret_cast<const char*>(pieces_) + end, table.pieces()->size() - end);
+  whole_words_ = kind == "llama3_bpe";
+  if (kind == "split_bpe") {
+    if (rest.empty() || rest[0] < 0 || rest[0] > 1) return false;
+    whole_words_ = rest[0] == 1;
+    rest.remove_prefix(1);
+    if (!words_.read(&rest)) return false;
+  } else {
+    words_ = WordSplit(kind == "byte_bpe"    ? WordRule::gpt2
+                       : kind == "qwen2_bpe" ? WordRule::qwen2
+                                             : WordRule::llama3);
+  }
+  if (!composer_.read({reinterpret_cast<const uint8_t*>(rest.data()), rest.size()})) return false;
+  if (composer_.any()) window_.resize(kWindow);
   return true;
 }
 
@@ -395,14 +414,17 @@ size_t Tokenizer::put_byte_word(std::string_view word, bool ends, Out& out) {
 }
 
 void Tokenizer::encode_bytes(std::string_view text, Out& out) {
-  for (size_t at = 0, end; at < text.size() && !out.full(); at = end) {
-    end = word_end(rule_, text, at);
-    put_byte_word(text.substr(at, end - at), true, out);
+  WordSplit::Ends ends{};
+  for (size_t at = 0; at < text.size() && !out.full();) {
+    const WordSplit::Word word = words_.next(text, at, ends);
+    put_byte_word(text.substr(word.begin, word.end - word.begin), true, out);
+    at = word.end;
   }
 }
 
 /// The same of the composed text, of which as much is made at a time as tells where words end.
 void Tokenizer::encode_composed(std::string_view text, Out& out) {
+  WordSplit::Ends ends{};
   size_t at = 0, held = 0;
   while ((at < text.size() || held > 0) && !out.full()) {
     while (at < text.size() && held + Composer::kRunBytes <= kWindow)
@@ -411,10 +433,14 @@ void Tokenizer::encode_composed(std::string_view text, Out& out) {
     const bool last = at == text.size();
     size_t done = 0;
     do {
-      const size_t end = word_end(rule_, window, done);
-      done += put_byte_word(window.substr(done, end - done), last || end < held, out);
+      const WordSplit::Word word = words_.next(window, done, ends);
+      const size_t bytes = word.end - word.begin;
+      done = word.begin +
+             put_byte_word(window.substr(word.begin, bytes), last || word.end < held, out);
     } while (done < held && !out.full() && (last || held - done > kWordMax));
     std::memmove(window_.data(), window_.data() + done, held - done);
+    // A piece that ended with the window may go on behind it.
+    for (size_t& end : ends) end = end < held ? end - std::min(end, done) : 0;
     held -= done;
   }
 }

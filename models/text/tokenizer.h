@@ -5,9 +5,9 @@
 // (BERT). bpe: characters joined pair by pair, the best pair first; spaces belong to the word that
 // follows them (sentencepiece's, as Llama has); metaspace_bpe: no space is put before a text that
 // begins with one. byte_bpe: the same on bytes, within the words of a rule: GPT-2's (Whisper's
-// too), Llama 3's or Qwen 2's. unigram: of all ways to put a word together the one whose pieces'
-// scores sum up highest (sentencepiece's, as T5 and ALBERT have). A text never becomes one of the
-// special tokens, whatever it says.
+// too), Llama 3's or Qwen 2's; split_bpe: within the words that the file's steps make. unigram: of
+// all ways to put a word together the one whose pieces' scores sum up highest (sentencepiece's, as
+// T5 and ALBERT have). A text never becomes one of the special tokens, whatever it says.
 
 #include <cstddef>
 #include <cstdint>
@@ -55,6 +55,7 @@ class Tokenizer {
 
   bool read_pieces(const void* table, std::string* error);
   bool read_rules(const void* table, std::string* error);
+  bool read_bytes(const void* table, const std::string& kind);
   void index_pieces();
   void index_merges();
   std::string_view piece(int32_t token) const;
@@ -91,7 +92,7 @@ class Tokenizer {
   size_t merge_count_ = 0;
   bool lower_case_ = false, space_before_ = false, whole_words_ = false;
   bool one_space_before_ = false;  // none where the text begins with one
-  WordRule rule_ = WordRule::gpt2;
+  WordSplit words_;                // of bytes
   Normalizer normalizer_;
   Composer composer_;         // of bytes: texts are composed first
   std::vector<char> window_;  // on what is composed

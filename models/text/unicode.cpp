@@ -82,6 +82,11 @@ size_t put_code(uint32_t code, char* out) {
 
 bool is_letter(uint32_t code) { return within(kLetters, kLettersCount, code); }
 bool is_number(uint32_t code) { return within(kNumbers, kNumbersCount, code); }
+bool is_capital(uint32_t code) { return within(kCapitals, kCapitalsCount, code); }
+bool is_small(uint32_t code) { return within(kSmalls, kSmallsCount, code); }
+bool is_any_mark(uint32_t code) {
+  return is_mark(code) || within(kSpacingMarks, kSpacingMarksCount, code);
+}
 bool is_mark(uint32_t code) { return within(kMarks, kMarksCount, code); }
 bool joins_character(uint32_t code) {
   return is_mark(code) || within(kJoiners, kJoinersCount, code);

@@ -16,10 +16,13 @@ inline constexpr uint32_t kBadByte = 0x110000;
 size_t put_code(uint32_t code, char* out);
 
 bool is_letter(uint32_t code);
+bool is_capital(uint32_t code);  // or a title's
+bool is_small(uint32_t code);
 bool is_number(uint32_t code);
 /// Punctuation as BERT's tokenizers see it: Unicode's, and every other ASCII sign.
 bool is_punctuation(uint32_t code);
 bool is_mark(uint32_t code);  // accents that combine with the letter before
+bool is_any_mark(uint32_t code);  // also what takes room, or encloses
 /// What belongs to the character before it: marks, vowel signs, joiners, colours of skin.
 bool joins_character(uint32_t code);
 bool joins_next(uint32_t code);  // belongs to the character behind it

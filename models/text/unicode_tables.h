@@ -24,9 +24,10 @@ struct FoldWord {
 };
 
 extern const CodeRange kLetters[], kNumbers[], kPunctuation[], kMarks[], kControls[];
+extern const CodeRange kCapitals[], kSmalls[], kSpacingMarks[];
 extern const CodeRange kJoiners[], kPrefixes[];  // that are no marks
 extern const size_t kLettersCount, kNumbersCount, kPunctuationCount, kMarksCount, kControlsCount,
-    kJoinersCount, kPrefixesCount;
+    kCapitalsCount, kSmallsCount, kSpacingMarksCount, kJoinersCount, kPrefixesCount;
 extern const FoldRun kFoldRuns[];
 extern const FoldPair kFoldPairs[], kFoldIdeographs[];  // the latter's codes: from 0x20000
 extern const FoldFarPair kFoldFarPairs[];

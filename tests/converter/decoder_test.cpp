@@ -178,6 +178,34 @@ TEST_CASE("texts become the tokens that the tokenizers library makes of them") {
   }
 }
 
+TEST_CASE("texts are parted into words as published tokenizers part them, and by any behaviour") {
+  FamilyGolden golden = heed::test::read_family_golden("words");
+  REQUIRE(golden.words.size() > 30);
+  const auto published = nlohmann::ordered_json::parse(golden.files.at("tokenizer.json"));
+  for (const auto& words : golden.words) {
+    auto json = published;
+    json["pre_tokenizer"] = nlohmann::ordered_json::parse(words.pre_tokenizer);
+    json["model"]["ignore_merges"] = words.whole_words;
+    golden.files["tokenizer.json"] = json.dump();
+    TemporaryFolder folder;
+    golden.write_folder(folder.path().string());
+    const Model model = converted(folder.path().string(), folder.file("a.heed"), golden.dims, true);
+    heed::Tokenizer tokenizer;
+    std::string error;
+    INFO(words.pre_tokenizer);
+    const bool created = tokenizer.create(*model.get(), &error);
+    INFO(error);
+    REQUIRE(created);
+    REQUIRE(words.hashes.size() <= golden.texts.size());
+    std::vector<int32_t> ids(200);
+    for (size_t i = 0; i < words.hashes.size(); ++i) {
+      INFO(golden.texts[i].first);
+      const size_t count = tokenizer.encode(golden.texts[i].first, ids.data(), ids.size());
+      CHECK(heed::test::hash_tokens({ids.data(), count}) == words.hashes[i]);
+    }
+  }
+}
+
 TEST_CASE("words of any length become the tokens that the tokenizers library makes of them") {
   for (const std::string name : {"llama", "spaces", "llama3", "qwen2", "gpt2"}) {
     const FamilyGolden golden = heed::test::read_family_golden(name);

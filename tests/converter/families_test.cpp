@@ -289,6 +289,36 @@ TEST_CASE("a tokenizer.json that asks for what has no counterpart is named, and 
         std::string::npos);
 }
 
+TEST_CASE("a way to part bytes into words that has no counterpart is named") {
+  const auto note = [](const std::string& steps, bool last = true) {
+    const std::string bytes = R"({"type": "ByteLevel", "add_prefix_space": false})";
+    return notes_with("gpt2", "pre_tokenizer",
+                      R"({"type": "Sequence", "pretokenizers": [)" +
+                          (last ? steps + bytes : bytes + ", " + steps) + "]}");
+  };
+  const std::string others = "', which has no counterpart here: the model takes tokens, not texts";
+  const std::string digits = R"({"type": "Digits", "individual_digits": true})";
+  const auto split = [](const std::string& pattern, const std::string& more) {
+    return R"({"type": "Split", "pattern": {)" + pattern + R"(}, "behavior": )" + more + "}, ";
+  };
+  CHECK(note(digits + ", ") == note(""));
+  CHECK(note(split(R"("Regex": "a+")", R"("Isolated")")).find("words by 'a+" + others) !=
+        std::string::npos);
+  CHECK(note(split(R"("String": "a")", R"("Isolated", "invert": true)"))
+            .find("words by 'Split" + others) != std::string::npos);
+  CHECK(note(split(R"("String": "a")", R"("Sideways")")).find("words by 'Split" + others) !=
+        std::string::npos);
+  CHECK(note(split(R"("String": "")", R"("Isolated")")).find("words by 'Split" + others) !=
+        std::string::npos);
+  CHECK(note(R"({"type": "UnicodeScripts"}, )").find("words by 'UnicodeScripts" + others) !=
+        std::string::npos);
+  CHECK(note(digits, false).find("behind 'ByteLevel'") != std::string::npos);
+  std::string seven, nine;
+  for (int i = 0; i < 9; ++i) (i < 7 ? seven : nine) += digits + ", ";
+  CHECK(note(seven) == note(""));  // and GPT-2's words
+  CHECK(note(seven + nine).find("in more than 8 steps") != std::string::npos);
+}
+
 TEST_CASE("a token around texts that the vocabulary lacks is named, not left out") {
   const auto around = [](const std::string& tokens) {
     return R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "[CLS]"}},

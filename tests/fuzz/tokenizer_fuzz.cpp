@@ -158,6 +158,14 @@ std::vector<FuzzBytes> seeds() {
     if (kind == "qwen2_bpe") put_bytes(&parted->pieces, pair_and_accents());
     files.push_back(file_with(std::move(parted)));
   }
+  auto stepped = tokenizer_of("split_bpe", letters);
+  stepped->merges = merged->merges;
+  stepped->pieces.push_back(1);  // words that are pieces stay whole
+  for (const std::string step : {"text merged_with_next ll", "numbers removed", "o200k", ""}) {
+    put_bytes(&stepped->pieces, FuzzBytes(step.begin(), step.end()));
+    stepped->pieces.push_back(0);
+  }
+  files.push_back(file_with(std::move(stepped)));
   auto unigram = unigram_of(letters);
   put_bytes(&unigram->pieces, a_to_b());
   files.push_back(file_with(staged_unigram(letters)));

@@ -79,6 +79,13 @@ void read_line(const std::string& line, FamilyGolden* golden) {
     golden->long_texts.push_back(read_long_text(line.substr(5)));
     return;
   }
+  if (kind == "words") {
+    GoldenWords& words = golden->words.emplace_back();
+    words.whole_words = name == "1";
+    in >> words.pre_tokenizer;
+    for (uint32_t hash; in >> hash;) words.hashes.push_back(hash);
+    return;
+  }
   if (kind == "layer") {
     GoldenLayer& layer = golden->layers.emplace_back();
     layer.name = name;

@@ -37,6 +37,13 @@ struct GoldenLongText {
   uint32_t hash = 0;
 };
 
+/// Another way to part words, and the hash of each text's tokens.
+struct GoldenWords {
+  std::string pre_tokenizer;  // JSON
+  bool whole_words = false;
+  std::vector<uint32_t> hashes;
+};
+
 /// The script's, of the numbers of tokens.
 uint32_t hash_tokens(std::span<const int32_t> ids);
 
@@ -48,6 +55,7 @@ struct FamilyGolden {
   std::vector<GoldenLayer> layers;  // in the order in which they run
   std::vector<std::pair<std::string, std::vector<int32_t>>> texts;  // and their tokens
   std::vector<GoldenLongText> long_texts;
+  std::vector<GoldenWords> words;
   std::vector<int32_t> steps;  // of a decoder: the output has a row for each
 
   /// A folder as published: the files and model.safetensors.

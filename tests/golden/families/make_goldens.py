@@ -13,6 +13,8 @@ A file's lines:
     layer NAME SHAPE STEP VALUES   # what a part of the model gives: every STEP-th element
     text TEXT IDS                  # TEXT as a JSON string; IDS: its tokens by the folder's tokenizer
     long ALPHABET LENGTH COUNT HASH  # a text of characters that the formula draws; how many tokens, and their hash
+    words WHOLE PRE HASHES         # with PRE, JSON without a space, as the pre_tokenizer and WHOLE as ignore_merges: of
+                                   # each text above the hash of its tokens
     steps IDS                      # tokens of a decoder; the output has the first logits after each
 """
 import collections
@@ -92,23 +94,27 @@ LONG = [("abcdefghijklmnopqrstuvwxyz", 5000), ("thequickbrownfoxhello://.?=&%012
         ("e\u0301\u0323o", 9000)]
 
 
+def token_hash(ids):
+    seed = 2166136261
+    for token in ids:
+        seed = (seed ^ token) * 16777619 & 0xFFFFFFFF
+    return seed
+
+
 def long_lines(tokenizer):
     for alphabet, length in LONG:
         drawn = (formula(alphabet, (length,)) + np.float32(1)) / np.float32(2) * np.float32(len(alphabet))
         text = "".join(alphabet[min(int(at), len(alphabet) - 1)] for at in drawn)
         ids = tokenizer.encode(text, add_special_tokens=True).ids
-        seed = 2166136261
-        for token in ids:
-            seed = (seed ^ token) * 16777619 & 0xFFFFFFFF
-        yield f"long {json.dumps(alphabet)} {length} {len(ids)} {seed}"
+        yield f"long {json.dumps(alphabet)} {length} {len(ids)} {token_hash(ids)}"
 
 
-def token_lines(tokenizer):
+def token_lines(tokenizer, more_texts=()):
     lines = []
     composes = type(tokenizer.normalizer) is tokenizers.normalizers.NFC
     staged = (type(tokenizer.normalizer) is tokenizers.normalizers.Sequence
               and type(tokenizer.model) is tokenizers.models.Unigram)
-    for text in TEXTS + (DECOMPOSED if composes or staged else []) + (NORMALISED if staged else []):
+    for text in TEXTS + list(more_texts) + (DECOMPOSED if composes or staged else []) + (NORMALISED if staged else []):
         ids = tokenizer.encode(text, add_special_tokens=True).ids
         lines.append(" ".join(["text", json.dumps(text), *map(str, ids)]))
     if type(tokenizer.model) is tokenizers.models.BPE:
@@ -181,6 +187,48 @@ def split_pairs(vocabulary, words, whole_words):
         initial_alphabet=before.ByteLevel.alphabet())
     made.train_from_iterator(CORPUS + WORDS, trainer)
     return made
+
+
+LETTERS = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+SUFFIX|"
+           r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*SUFFIX|")
+AFTER_LETTERS = r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+O200K_WORDS = LETTERS.replace("SUFFIX", "(?i:'s|'t|'re|'ve|'m|'ll|'d)?") + r"\p{N}{1,3}" + AFTER_LETTERS
+TEKKEN_WORDS = LETTERS.replace("SUFFIX", "") + r"\p{N}" + AFTER_LETTERS
+TIKTOKEN_WORDS = (r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|"
+                  r"\s*[\r\n]|\s+(?!\S)|\s+")
+GPT2_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+PARTED = ["!a!!b ! c?!", "aab ab abab aaaa", "1a22\u00b2b\u0664 \u2167 3", "iPhone XMLHttp HTTPs'LL McDonald'S", "a/b//\n/\r\nc /\n",
+          "\u01c5\u01c6 \u02b0A\u00aa \u0301a A\u0301b \u4f60\u597dThe \u0915\u093f", "(\u201cx\u201d), \u3001\u3002 <=> $5 \u00a35", "  a  1  !  ",
+          "the end's 12345!! HELLO\n\n"]
+
+
+def word_steps():
+    """What parts words before byte pairs are joined, and whether words that are pieces stay whole."""
+    before = tokenizers.pre_tokenizers
+    bytes_only, gpt2_words = (before.ByteLevel(add_prefix_space=False, use_regex=own) for own in (False, True))
+    yield [], bytes_only, False
+    for rule in (GPT2_WORDS, LLAMA3_WORDS, TIKTOKEN_WORDS, QWEN2_WORDS, O200K_WORDS, TEKKEN_WORDS):
+        yield [before.Split(tokenizers.Regex(rule), "isolated")], bytes_only, False
+    yield [before.Split(tokenizers.Regex(O200K_WORDS), "isolated")], bytes_only, True
+    yield [before.Split(tokenizers.Regex(TIKTOKEN_WORDS), "removed", invert=True)], bytes_only, False
+    for behavior in ("removed", "isolated", "contiguous", "merged_with_previous", "merged_with_next"):
+        yield [before.Punctuation(behavior)], bytes_only, False
+        yield [before.Split("ab", behavior)], bytes_only, False
+        yield [before.Split(" ", behavior)], gpt2_words, False
+        yield [before.Split(tokenizers.Regex(r"\p{N}"), behavior)], gpt2_words, False
+    yield [before.Digits(individual_digits=True)], gpt2_words, False  # SmolLM's, StarCoder's
+    yield [before.Digits(individual_digits=False)], bytes_only, False
+    yield [before.Split("\n", "isolated"), before.Digits(True), before.Punctuation("contiguous"),
+           before.Split("a", "merged_with_next")], gpt2_words, False
+
+
+def word_lines(tokenizer, texts):
+    for steps, last, whole in word_steps():
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([*steps, last])
+        tokenizer.model.ignore_merges = whole
+        before = json.dumps(json.loads(tokenizer.to_str())["pre_tokenizer"], separators=(",", ":"))
+        hashes = " ".join(str(token_hash(tokenizer.encode(text).ids)) for text in texts)
+        yield f"words {int(whole)} " + before.replace(" ", "\\u0020") + " " + hashes
 
 
 def scored_pieces(vocabulary, special=()):
@@ -260,7 +308,7 @@ class Watch:
 
 
 def write(case, model, inputs, outputs, dims=None, files=None, tokenizer=None, steps=None,
-          generate=None, layers_under=""):
+          generate=None, layers_under="", more_texts=()):
     """inputs: name -> int64 array, or the shape of formula floats; outputs: name -> what the model's
     result is asked for; generate: model -> more outputs, lists of tokens; layers_under: values are
     kept of the layers whose names begin so, or of none (None, and always of decoders)."""
@@ -280,7 +328,7 @@ def write(case, model, inputs, outputs, dims=None, files=None, tokenizer=None, s
     lines += [f"dim {name} {size}" for name, size in (dims or {}).items()]
     if tokenizer is not None:
         lines.append(f"file tokenizer.json {json.dumps(json.loads(tokenizer.to_str()))}")
-        lines += token_lines(tokenizer)
+        lines += token_lines(tokenizer, more_texts)
     if steps is not None:
         lines.append("steps " + " ".join(map(str, steps)))
         inputs = {"input_ids": np.asarray(steps, np.int64)[None]}
@@ -490,6 +538,23 @@ def gpt2():
     write("gpt2", transformers.GPT2LMHeadModel(config), {},
           {"logits": lambda r, g: r.logits[0, :, :24]}, {"context_length": 24, "prompt_chunk": 5},
           tokenizer=pieces, steps=steps)
+
+
+def words():
+    """Pairs that reach over all that may part words."""
+    pieces = tokenizers.Tokenizer(tokenizers.models.BPE())
+    pieces.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    pieces.train_from_iterator(CORPUS + WORDS + PARTED * 3 + TEXTS, tokenizers.trainers.BpeTrainer(
+        vocab_size=500, special_tokens=["<|endoftext|>"], show_progress=False,
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet()))
+    config = transformers.GPT2Config(
+        n_embd=16, n_layer=1, n_head=1, n_positions=32, vocab_size=pieces.get_vocab_size(),
+        bos_token_id=0, eos_token_id=0)
+    write("words", transformers.GPT2LMHeadModel(config), {},
+          {"logits": lambda r, g: r.logits[0, :, :24]}, {"context_length": 8}, tokenizer=pieces, steps=[1],
+          more_texts=PARTED)
+    with open(HERE / "words.txt", "a") as file:
+        file.writelines(line + "\n" for line in word_lines(pieces, TEXTS + PARTED))
 
 
 def whisper_checkpoint(positions):
@@ -737,7 +802,7 @@ def hubert():
 
 
 CASES = [bert, sentence, distilbert, roberta, vit, deit, llama, llama3, mistral, qwen2, gpt2,
-         unigram, albert, xlnet_texts, deberta_texts, spaces, whisper, whisper_long, segformer,
+         unigram, albert, xlnet_texts, deberta_texts, spaces, words, whisper, whisper_long, segformer,
          yolos, detr, detr_bottleneck, mobilevit, wav2vec2, wav2vec2_stable, wav2vec2_long,
          hubert, wav2vec2_conformer, wav2vec2_conformer_rotary, parakeet]
 
