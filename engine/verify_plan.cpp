@@ -96,9 +96,12 @@ Status check_arena(const DecodedModel& model, int32_t entry_point, PlanScratch& 
   }
   int32_t* const first = scratch.by_first.get();
   int32_t* const last = scratch.by_last.get();
-  std::sort(first, first + count,
-            [&](int32_t a, int32_t b) { return life(a).first < life(b).first; });
-  std::sort(last, last + count, [&](int32_t a, int32_t b) { return life(a).last < life(b).last; });
+  const auto sort_by = [&](int32_t Lifetime::*end, int32_t* order) {
+    std::sort(order, order + count,
+              [&](int32_t a, int32_t b) { return life(a).*end < life(b).*end; });
+  };
+  sort_by(&Lifetime::first, first);
+  sort_by(&Lifetime::last, last);
   LiveTensors live(model.places.get(), scratch.live.get());
   int32_t gone = 0;
   for (int32_t i = 0; i < count; ++i) {

@@ -87,22 +87,22 @@ bool WorkerPool::join() {
 
 void WorkerPool::take_tiles(int32_t thread) {
   const int32_t threads = worker_count_ + 1;
-  for (int32_t i = 0; i < threads; ++i) take_share((thread + i) % threads, thread);
-}
-
-void WorkerPool::take_share(int32_t owner, int32_t thread) {
-  const int64_t threads = worker_count_ + 1;
-  const int64_t begin = tiles_ * owner / threads, end = tiles_ * (owner + 1) / threads;
-  std::atomic<uint64_t>& taken = shares_[owner].taken;
-  uint64_t now = taken.load(std::memory_order_relaxed);
-  if (now >> 32 != region_)
-    taken.compare_exchange_strong(now, uint64_t{region_} << 32, std::memory_order_relaxed);
-  while (true) {
-    const uint64_t before = taken.fetch_add(1, std::memory_order_relaxed);
-    const int64_t tile = begin + static_cast<uint32_t>(before);
-    if (tile >= end) return;
-    call_(task_, tile, thread);
-  }
+  int32_t owner = thread;
+  do {
+    std::atomic<uint64_t>& taken = shares_[owner].taken;
+    uint64_t seen = taken.load(std::memory_order_relaxed);
+    if (seen >> 32 != region_)
+      taken.compare_exchange_strong(seen, uint64_t{region_} << 32, std::memory_order_relaxed);
+    const int64_t begin = tiles_ * owner / threads;
+    if (++owner == threads) owner = 0;
+    const int64_t end = owner == 0 ? tiles_ : tiles_ * owner / threads;
+    while (true) {
+      const uint64_t before = taken.fetch_add(1, std::memory_order_relaxed);
+      const int64_t tile = begin + static_cast<uint32_t>(before);
+      if (tile >= end) break;
+      call_(task_, tile, thread);
+    }
+  } while (owner != thread);
 }
 
 void WorkerPool::run(int64_t tiles, Task call, const void* task) {

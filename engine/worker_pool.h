@@ -54,7 +54,6 @@ class WorkerPool {
   uint32_t next_region(uint32_t seen) const;
   bool join();
   void take_tiles(int32_t thread);
-  void take_share(int32_t owner, int32_t thread);
 
   // The region. Written by the caller while the gate is closed and nobody is inside.
   Task call_ = nullptr;

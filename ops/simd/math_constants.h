@@ -33,9 +33,9 @@ constexpr float kGeluErf[9] = {0x1.d5818cp-1f,   -0x1.769bbcp-4f, -0x1.059104p-5
                                -0x1.5eb63ep-11f, 0x1.8979a6p-10f, 0x1.314570p-15f,
                                -0x1.ff9142p-15f, 0x1.feafd6p-18f, -0x1.47c79ep-22f};
 constexpr float kGeluErfMax = 5.9f;
-/// The square root, 0 <= t <= 3.9: t times its square is off by 1.3e-4 at most, beyond too. A degree
-/// less (2.3e-4) would save up to 1 % of a model's time, but the mean cosine of Whisper's encoder to
-/// its float source falls from 0.9994 to 0.9990.
+/// The square root, 0 <= t <= 3.9: t times its square is off by 1.3e-4 at most, beyond too. One
+/// degree less (2.3e-4) would save up to 1 % of a model's time, but the mean cosine of Whisper's
+/// encoder to its float source falls from 0.9994 to 0.9990.
 constexpr float kGeluErfShort[6] = {0x1.68ea4ep-1f, -0x1.101d16p-2f, -0x1.8581acp-4f,
                                     0x1.086f16p-4f, -0x1.69ce50p-7f, 0x1.266e8cp-11f};
 constexpr float kGeluErfShortMax = 3.9f;
