@@ -46,6 +46,9 @@ constexpr Pass kOrder[] = {
      absorb_epilogues},
     // While queries, keys and values have a layer each, and a residual is still a sum.
     {"narrow_rows", "rows that nothing reads are not computed", narrow_rows},
+    // Once it is known whose queries are few.
+    {"fold_keys", "attention of one query reads the rows themselves, not keys and values of them",
+     fold_keys},
     // After biases are in: a merged layer has one bias. Before residuals: a projection has none.
     {"merge_projections", "query, key and value projections of one input -> one Linear",
      merge_projections},

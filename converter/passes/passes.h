@@ -18,6 +18,7 @@ bool fuse_embedding(graph::Graph& graph, PassReport& report);
 bool sink_transposes(graph::Graph& graph, PassReport& report);
 bool absorb_epilogues(graph::Graph& graph, PassReport& report);
 bool narrow_rows(graph::Graph& graph, PassReport& report);
+bool fold_keys(graph::Graph& graph, PassReport& report);
 bool merge_projections(graph::Graph& graph, PassReport& report);
 bool fuse_residuals(graph::Graph& graph, PassReport& report);
 

@@ -83,12 +83,41 @@ TEST_CASE("a classifier on one token computes that token alone in its last block
   CHECK(with_rows(passed, "Attention", 1) == 1);
   // Query, output and MLP of the last block, and the classifier; the rest is for all tokens.
   CHECK(with_rows(passed, "Linear", 1) == 5);
-  CHECK(with_rows(passed, "Linear", kTokens) == 4 + 1);
+  CHECK(with_rows(passed, "Linear", kTokens) == 4);
   CHECK(with_rows(passed, "Norm", 1) == 3);
   for (graph::NodeId id : passed.graph.order()) {
     const graph::Node& node = passed.graph.node(id);
     if (!node.is("Attention", "heed")) continue;
     CHECK(node.int_or("first_query", -1) == (rows_of(passed, node) == 1 ? token : -1));
+  }
+}
+
+TEST_CASE("attention of one query is over the rows that keys and values would be made of") {
+  GraphBuilder b;
+  const bool merged = GENERATE(false, true), masked = GENERATE(false, true);
+  const ValueId x = b.input("x", {2, kTokens, kModel});
+  const ValueId mask = masked ? b.random({1, 1, 1, kTokens}) : graph::kNoValue;
+  SECTION("up to as many heads as are done in float32") {
+    const PassedGraph passed = pass_all(b.finish(rows(b, block(b, x, merged, mask), 0, 1)));
+    const graph::Node& attention = passed.first("Attention");
+    CHECK(attention.inputs[1] == attention.inputs[2]);
+    CHECK(passed.graph.producer(attention.inputs[1], "Norm", "heed") != nullptr);
+    CHECK(attention.int_or("kv_heads", 0) == 1);
+    CHECK(attention.int_or("head_width", 0) == kModel);
+    CHECK(with_rows(passed, "Linear", kTokens) == 0);
+  }
+  SECTION("not where somebody reads the keys") {
+    const ValueId h = norm(b, x), k = b.linear(h, kModel);
+    b.output(k);
+    const ValueId y = attend(b, rows(b, b.linear(h, kModel), 0, 1), k, b.linear(h, kModel), mask);
+    const PassedGraph passed = pass_all(b.finish(b.linear(y, kModel)));
+    CHECK(passed.first("Attention").int_or("kv_heads", kHeads) == kHeads);
+  }
+  SECTION("not where no layer follows that could take the values' weights") {
+    const ValueId y = attend(b, rows(b, b.linear(x, kModel), 0, 1), b.linear(x, kModel),
+                             b.linear(x, kModel), mask);
+    const PassedGraph passed = pass_all(b.finish(b.node("Relu", {y})));
+    CHECK(passed.first("Attention").int_or("kv_heads", kHeads) == kHeads);
   }
 }
 
