@@ -122,13 +122,13 @@ bool is_cjk(uint32_t code) {
 
 /// Syllables are built from letters by arithmetic.
 size_t take_hangul_apart(uint32_t code, uint32_t* letters) {
-  constexpr uint32_t kFirst = 0xAC00, kLeads = 19, kVowels = 21, kTails = 28;
+  constexpr uint32_t kFirst = 0xAC00, kLeadLetters = 19, kVowelLetters = 21, kTailLetters = 28;
   const uint32_t index = code - kFirst;
-  if (index >= kLeads * kVowels * kTails) return 0;
-  letters[0] = 0x1100 + index / (kVowels * kTails);
-  letters[1] = 0x1161 + index % (kVowels * kTails) / kTails;
-  letters[2] = 0x11A7 + index % kTails;
-  return index % kTails == 0 ? 2 : 3;
+  if (index >= kLeadLetters * kVowelLetters * kTailLetters) return 0;
+  letters[0] = 0x1100 + index / (kVowelLetters * kTailLetters);
+  letters[1] = 0x1161 + index % (kVowelLetters * kTailLetters) / kTailLetters;
+  letters[2] = 0x11A7 + index % kTailLetters;
+  return index % kTailLetters == 0 ? 2 : 3;
 }
 
 size_t fold(uint32_t code, uint32_t* out) {
