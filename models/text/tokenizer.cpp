@@ -141,7 +141,7 @@ bool Tokenizer::read_bytes(const void* given, const std::string& kind) {
   std::string_view rest(reinterpret_cast<const char*>(pieces_) + end, table.pieces()->size() - end);
   whole_words_ = kind == "llama3_bpe";
   if (kind == "split_bpe") {
-    if (rest.empty() || rest[0] < 0 || rest[0] > 1) return false;
+    if (rest.empty() || (rest[0] != '\0' && rest[0] != '\1')) return false;
     whole_words_ = rest[0] == 1;
     rest.remove_prefix(1);
     if (!words_.read(&rest)) return false;
