@@ -88,6 +88,21 @@ void check_decoder(const std::string& name, int64_t prompt_chunk = 0) {
   CHECK_FALSE(generator.feed(5, &error));
 }
 
+/// A golden's model in float32, and its tokenizer.
+struct GoldenTokenizer {
+  FamilyGolden golden;
+  TemporaryFolder folder;
+  Model model;
+  heed::Tokenizer tokenizer;
+
+  explicit GoldenTokenizer(const std::string& name) : golden(heed::test::read_family_golden(name)) {
+    golden.write_folder(folder.path().string());
+    model = converted(folder.path().string(), folder.file("a.heed"), golden.dims, true);
+    std::string error;
+    REQUIRE(tokenizer.create(*model.get(), &error));
+  }
+};
+
 }  // namespace
 
 TEST_CASE("a Llama folder decodes as transformers does") { check_decoder("llama"); }
@@ -141,13 +156,9 @@ TEST_CASE("texts become the tokens that the tokenizers library makes of them") {
                                                "deberta_texts"};
   for (const std::string name : {"sentence", "llama", "spaces", "llama3", "qwen2", "gpt2",
                                  "unigram", "albert", "xlnet_texts", "deberta_texts"}) {
-    const FamilyGolden golden = heed::test::read_family_golden(name);
-    TemporaryFolder folder;
-    golden.write_folder(folder.path().string());
-    const Model model = converted(folder.path().string(), folder.file("a.heed"), golden.dims, true);
-    heed::Tokenizer tokenizer;
-    std::string error;
-    REQUIRE(tokenizer.create(*model.get(), &error));
+    GoldenTokenizer made(name);
+    const FamilyGolden& golden = made.golden;
+    heed::Tokenizer& tokenizer = made.tokenizer;
     const bool whole = whole_goldens.count(name) > 0;
     const size_t around = whole ? 0 : tokenizer.before().size();
     std::vector<int32_t> ids(2000);
@@ -208,13 +219,9 @@ TEST_CASE("texts are parted into words as published tokenizers part them, and by
 
 TEST_CASE("words of any length become the tokens that the tokenizers library makes of them") {
   for (const std::string name : {"llama", "spaces", "llama3", "qwen2", "gpt2"}) {
-    const FamilyGolden golden = heed::test::read_family_golden(name);
-    TemporaryFolder folder;
-    golden.write_folder(folder.path().string());
-    const Model model = converted(folder.path().string(), folder.file("a.heed"), golden.dims, true);
-    heed::Tokenizer tokenizer;
-    std::string error;
-    REQUIRE(tokenizer.create(*model.get(), &error));
+    GoldenTokenizer made(name);
+    const FamilyGolden& golden = made.golden;
+    heed::Tokenizer& tokenizer = made.tokenizer;
     std::vector<int32_t> ids(40000);
     REQUIRE(golden.long_texts.size() >= 8);
     for (const auto& known : golden.long_texts) {
