@@ -118,7 +118,7 @@ std::optional<Node> narrow_reshape(Graph& graph, Node node, const Rows& rows) {
   return node;
 }
 
-/// Outputs begin .. end-1 of a Linear.
+/// Outputs begin .. end-1 of a Linear on [B,T,K].
 ValueId some_outputs(Graph& graph, const Node& linear, ValueId x, int64_t begin, int64_t end) {
   const std::string name =
       linear.name + "[" + std::to_string(begin) + ":" + std::to_string(end) + "]";
@@ -130,9 +130,7 @@ ValueId some_outputs(Graph& graph, const Node& linear, ValueId x, int64_t begin,
   Shape shape = shape_of(graph, x);
   shape.back() = end - begin;
   const ValueId output = emit(graph, std::move(part), shape);
-  graph.value(output).name = graph.value(linear.outputs[0]).name + "[" +
-                             (shape.size() == 3 ? ":, :, " : ":, ") + std::to_string(begin) + ":" +
-                             std::to_string(end) + "]";
+  graph.value(output).name = part_name(graph.value(linear.outputs[0]).name, {2, begin, end});
   return output;
 }
 
