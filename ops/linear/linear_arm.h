@@ -13,25 +13,6 @@
 namespace heed {
 namespace {
 
-/// The sums of the tile's V0-th vector of outputs.
-template <int V0, class D, int R, int V, int At>
-[[gnu::always_inline]] inline auto& column_at(Columns<D, R, V, At>& columns) {
-  if constexpr (V0 == At) {
-    return columns.column;
-  } else {
-    return column_at<V0>(columns.rest);
-  }
-}
-/// Those of the R0-th X.
-template <int R0, class D, int R>
-[[gnu::always_inline]] inline auto& sums_at(Column<D, R>& column) {
-  if constexpr (R0 == 0) {
-    return column.acc;
-  } else {
-    return sums_at<R0 - 1>(column.rest);
-  }
-}
-
 /// V vectors of floats.
 template <int V>
 struct Floats {
@@ -46,6 +27,17 @@ struct Floats {
 template <>
 struct Floats<0> {
   [[gnu::always_inline]] inline void load(const float*) {}
+};
+
+/// Where one tile's results come from and go to.
+struct TileEnd {
+  const float* x_scale;
+  ptrdiff_t x_scale_step;
+  const float* w_scale;
+  const float* t;  // bias, or the sum of the earlier groups
+  ptrdiff_t t_step;
+  float* y;
+  ptrdiff_t y_step;
 };
 
 /// One group of K of a tile.
@@ -93,9 +85,8 @@ template <bool kFirst, class D, int R, int V>
 template <class D, int R, int V>
 void arm_tile(const TileArgs& a) {
   constexpr int kBlocks = (V * D::kLanes + kLinearBlockN - 1) / kLinearBlockN;
-  TileGroup group = {a.x, a.x_step, a.w, 0, a.group_width};
-  group.block_bytes = static_cast<ptrdiff_t>(a.groups) * a.group_width * kLinearBlockN;
-  TileEnd end = {a.x_scale, a.x_scale_step, a.w_scale, a.bias, 0, a.y, a.y_step};
+  TileGroup group = {a.x, a.x_step, a.w, a.block_bytes, a.group_width};
+  TileEnd end = {a.x_scale, a.x_scale_step, a.w_scale, a.t, 0, a.y, a.y_step};
   for (int32_t i = 0; i < a.sweep; ++i) {
     group.x = a.x;
     for (int32_t g = 0; g < a.groups; ++g) {
@@ -117,7 +108,6 @@ void arm_tile(const TileArgs& a) {
 template <class D, int R, int V>
 void arm_block_tile(const TileArgs& a) {
   constexpr int kOutputs = V * D::kLanes;
-  const ptrdiff_t block_bytes = static_cast<ptrdiff_t>(a.groups) * a.group_width * kLinearBlockN;
   TileArgs part = a;
   part.sweep = 1;
   for (int32_t i = 0; i < a.sweep; ++i) {
@@ -125,10 +115,10 @@ void arm_block_tile(const TileArgs& a) {
       arm_tile<D, R, V>(part);
       part.w += kOutputs * kLinearGroupK;
       part.w_scale += kOutputs;
-      part.bias += kOutputs;
+      part.t += kOutputs;
       part.y += kOutputs;
     }
-    part.w += block_bytes - kLinearBlockN * kLinearGroupK;
+    part.w += a.block_bytes - kLinearBlockN * kLinearGroupK;
   }
 }
 

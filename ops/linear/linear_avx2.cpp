@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "ops/linear/linear_tile.h"
+#include "ops/linear/linear_x86.h"
 
 namespace heed {
 namespace {
@@ -18,11 +18,7 @@ struct Avx2 {
   using W = Pairs;
   using X = const uint8_t*;  // read where it is used: the registers are full
   static constexpr int kLanes = 8;
-  static constexpr int kRows = 1;
-  static constexpr int kStep = kLinearGroupK;
-  static constexpr ptrdiff_t kStepBytes = kStep * sizeof(int16_t);
-  static constexpr int kAdds = 1;
-  static constexpr int kUnroll = 2;
+  static constexpr int kInputBytes = sizeof(int16_t);
   typedef int64_t Quad __attribute__((aligned(1), may_alias));
 
   [[gnu::always_inline]] static inline X inputs(const uint8_t* p) { return p; }
@@ -30,7 +26,6 @@ struct Avx2 {
     return {_mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(p))),
             _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(p + 16)))};
   }
-  template <int>
   [[gnu::always_inline]] static inline Acc dot(const Acc& acc, X p, const W& w) {
     const __m256i x = _mm256_set1_epi64x(*reinterpret_cast<const Quad*>(p));
     Acc sum = {_mm256_add_epi32(acc.low, _mm256_madd_epi16(w.low, x)),
@@ -43,12 +38,13 @@ struct Avx2 {
   [[gnu::always_inline]] static inline Acc start(const int32_t*) {
     return {_mm256_setzero_si256(), _mm256_setzero_si256()};
   }
-  [[gnu::always_inline]] static inline void finish(const Acc& acc, const TileEnd& end) {
+  [[gnu::always_inline]] static inline void finish(const Acc& acc, float x_scale,
+                                                   const float* w_scale, const float* t, float* y) {
     const __m256i mixed = _mm256_hadd_epi32(acc.low, acc.high);  // 0 1 4 5 2 3 6 7
     const __m256i sums = _mm256_permute4x64_epi64(mixed, _MM_SHUFFLE(3, 1, 2, 0));
-    const __m256 scale = _mm256_mul_ps(_mm256_set1_ps(*end.x_scale), _mm256_load_ps(end.w_scale));
+    const __m256 scale = _mm256_mul_ps(_mm256_set1_ps(x_scale), _mm256_load_ps(w_scale));
     const __m256 sum = _mm256_cvtepi32_ps(sums);
-    _mm256_storeu_ps(end.y, _mm256_fmadd_ps(sum, scale, _mm256_loadu_ps(end.t)));
+    _mm256_storeu_ps(y, _mm256_fmadd_ps(sum, scale, _mm256_loadu_ps(t)));
   }
 };
 
@@ -62,7 +58,10 @@ constexpr Tiles<6, 1> kTiles = {1,
                                  {block_tile<Avx2, 3, 1>},
                                  {block_tile<Avx2, 4, 1>},
                                  {block_tile<Avx2, 5, 1>},
-                                 {block_tile<Avx2, 6, 1>}}};
+                                 {block_tile<Avx2, 6, 1>}},
+                                false,
+                                0,
+                                Avx2::kInputBytes};
 
 void copy_widened(const int8_t* x, ptrdiff_t x_step, int32_t rows, ptrdiff_t k_padded,
                   int16_t* out) {

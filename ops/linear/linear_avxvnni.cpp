@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "ops/linear/linear_tile.h"
+#include "ops/linear/linear_x86.h"
 
 namespace heed {
 namespace {
@@ -10,11 +10,7 @@ struct Vnni256 {
   using W = Acc;
   using X = __m256i;
   static constexpr int kLanes = 8;
-  static constexpr int kRows = 1;
-  static constexpr int kStep = kLinearGroupK;
-  static constexpr ptrdiff_t kStepBytes = kStep;
-  static constexpr int kAdds = 1;
-  static constexpr int kUnroll = 2;
+  static constexpr int kInputBytes = 1;
   typedef int32_t Quad __attribute__((aligned(1), may_alias));
 
   [[gnu::always_inline]] static inline X inputs(const uint8_t* p) {
@@ -23,7 +19,6 @@ struct Vnni256 {
   [[gnu::always_inline]] static inline W weights(const int8_t* p) {
     return _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
   }
-  template <int>
   [[gnu::always_inline]] static inline Acc dot(Acc acc, X x, W w) {
 #if defined(__clang__)
     return _mm256_dpbusd_avx_epi32(acc, x, w);
@@ -38,10 +33,11 @@ struct Vnni256 {
     const Acc sums = _mm256_load_si256(reinterpret_cast<const __m256i*>(w_sum));
     return _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(sums, 7));
   }
-  [[gnu::always_inline]] static inline void finish(Acc acc, const TileEnd& end) {
-    const __m256 scale = _mm256_mul_ps(_mm256_set1_ps(*end.x_scale), _mm256_load_ps(end.w_scale));
+  [[gnu::always_inline]] static inline void finish(Acc acc, float x_scale, const float* w_scale,
+                                                   const float* t, float* y) {
+    const __m256 scale = _mm256_mul_ps(_mm256_set1_ps(x_scale), _mm256_load_ps(w_scale));
     const __m256 sum = _mm256_cvtepi32_ps(acc);
-    _mm256_storeu_ps(end.y, _mm256_fmadd_ps(sum, scale, _mm256_loadu_ps(end.t)));
+    _mm256_storeu_ps(y, _mm256_fmadd_ps(sum, scale, _mm256_loadu_ps(t)));
   }
 };
 

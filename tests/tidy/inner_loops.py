@@ -21,9 +21,9 @@ import sys
 # The instruction of an object's dot product, and how many of them its widest tile has in a loop:
 # fewer mean that a compiler took the tile apart, or that this test no longer finds the loop.
 WIDEST = {
-    "linear_avx2": ("vpmaddwd", 24),
-    "linear_avxvnni": ("vpdpbusd", 24),
-    "linear_avx512vnni": ("vpdpbusd", 48),
+    "linear_avx2": ("vpmaddwd", 16),
+    "linear_avxvnni": ("vpdpbusd", 16),
+    "linear_avx512vnni": ("vpdpbusd", 24),
     "linear_neon": ("mlal", 16),
     "linear_dotprod": ("sdot", 96),
     "linear_i8mm": ("smmla", 24),
@@ -68,7 +68,7 @@ def inner_loops(code):
     for i, (_, mnemonic, operands) in enumerate(code):
         if not BRANCH.fullmatch(mnemonic):
             continue
-        target = re.search(r"\b([0-9a-f]+) <", operands)
+        target = re.search(r"\b(?:0x)?([0-9a-f]+) <", operands)
         first = place.get(int(target.group(1), 16)) if target else None
         if first is not None and start <= first <= i:
             yield code[first:i + 1]
