@@ -32,6 +32,7 @@ struct Arm {
   static constexpr int32_t kBlocks = 1;
   static constexpr int32_t kOperandBytes = 4;
   static constexpr bool kBeside = false;
+  static constexpr bool kCounts = false;
 
   static HEED_INLINE F set(float x) { return vdupq_n_f32(x); }
   static HEED_INLINE F to_float(I x) { return vcvtq_f32_s32(x); }

@@ -7,11 +7,12 @@ extern const AttentionKernel kAttentionAvx512Vnni;
 
 // What bounds it on Zen 4, where a 512-bit product takes the multiply pipes for a cycle and a
 // 512-bit store the store pipe for two: for 16 keys of one row at D = 64 the products take 32
-// cycles, scaling the scores 2. Measured at S = 1500: 20.5 for the scores with the softmax beside
-// them, 17.1 for the values, and packing spread over all rows 2.5. Short S lose to what S, D and
-// the rows are rounded up to; to packing: of a key and its value 60 to 84 cycles at D = 64, 44 at
-// D = 32; and to short chains of each block of six rows, which take some 300 cycles: 150 to 200 to
-// quantise queries, 50 to 100 to find the largest scores, 50 to add up probabilities.
+// cycles, scaling the scores 2. Counted against that, a tile of 6 rows by 64 keys takes some 85
+// cycles more: its beginning and end, and the table of the softmax beside it, whose lookups and
+// shifts take turns with products; a block of six rows 50 to 170: its largest scores, their sums.
+// Packing a key and its value takes 68 to 85 cycles at D = 64, 40 at D = 32, a fifth or a quarter
+// of them for the places of 4 kB pages: 57 to 65, and 30, in huge ones. Short S lose besides to
+// what S, D and the rows are rounded up to.
 
 namespace {
 
@@ -29,6 +30,7 @@ struct Avx512 {
   static constexpr int32_t kBlocks = 4;  // most blocks of 16 columns of a tile
   static constexpr int32_t kOperandBytes = 4;
   static constexpr bool kBeside = true;  // eight registers are free between two groups
+  static constexpr bool kCounts = true;  // counts probabilities at no cost
 
   static HEED_INLINE __mmask16 first_n(int32_t n) {
     return static_cast<__mmask16>(
@@ -250,6 +252,10 @@ struct Avx512 {
   /// Adds a tile of them to a row's sums.
   static HEED_INLINE I add_probabilities(I total, const uint8_t* tile) {
     return _mm512_dpbusd_epi32(total, _mm512_loadu_si512(tile), _mm512_set1_epi8(1));
+  }
+  /// The same, each of them so many times.
+  static HEED_INLINE I add_probabilities(I total, const uint8_t* tile, const uint8_t* times) {
+    return _mm512_dpbusd_epi32(total, _mm512_loadu_si512(tile), _mm512_load_si512(times));
   }
 
  private:

@@ -58,16 +58,16 @@ struct ValuesLayout {
   }
 };
 
-/// Scratch: two blocks of quantised query rows; as many rows of steps, int16, in whole tiles; one
-/// row of steps as int32. The probabilities of a tile replace its steps, in at most their bytes, so
-/// that none is overwritten before it was read. Rows are an odd number of cache lines apart; a
-/// vector may be stored from the end of the last on.
+/// Scratch: two bands of quantised query rows; two blocks of rows of steps, int16, in whole tiles;
+/// one row of steps as int32. The probabilities of a tile replace its steps, in at most their
+/// bytes, so that none is overwritten before it was read. Rows are an odd number of cache lines
+/// apart; a vector may be stored from the end of the last on.
 struct ScratchLayout {
   size_t query_step, steps_at, steps_step, wide_at, bytes;
 
   constexpr ScratchLayout(int32_t keys, int32_t width)
       : query_step(align64(static_cast<size_t>(divide_up(width, 4)) * 8) + 128),
-        steps_at(query_step * kBandBlocks * kRowsMax),
+        steps_at(query_step * 2 * kBandBlocks * kRowsMax),
         steps_step(align64(static_cast<size_t>(round_up(keys, kTile)) * 2) | 64),
         wide_at(steps_at + steps_step * 2 * kRowsMax),
         bytes(wide_at + static_cast<size_t>(round_up(keys, kTile)) * 4) {}

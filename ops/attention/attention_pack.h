@@ -144,7 +144,8 @@ class KeyPacker {
 
   void pack() {
     auto scale_max = V::set(0.0f);
-    for (int32_t block = 0; block < layout_.blocks; block += kBlocks) {
+    // Backwards: the keys that the mean was read from last are still in the first cache.
+    for (int32_t block = (layout_.blocks - 1) / kBlocks * kBlocks; block >= 0; block -= kBlocks) {
       scale_max = V::max(scale_max, find_scales(block));
       quantise(block);
       for (int32_t b = block; b < smaller(block + kBlocks, layout_.blocks); ++b) {
@@ -266,6 +267,7 @@ void pack_keys(const AttentionRows& keys, bool subtract_mean, void* packed) {
   if constexpr (V::kLanes == 16) {
     // Twice as fast as half empty vectors.
     if (keys.width == 2 * V::kLanes) return KeyPacker<V, 2>(keys, mean, packed).pack();
+    if (keys.width == 4 * V::kLanes) return KeyPacker<V, 1>(keys, mean, packed).pack();
   }
   KeyPacker<V, 0>(keys, mean, packed).pack();
 }
@@ -283,12 +285,14 @@ void pack_value_channels(const AttentionRows& values, int32_t channel, void* pac
   };
   typename V::F amax[C * kChains], inverse[C];
   repeat<C * kChains>([&](auto i) HEED_LAMBDA_INLINE { amax[i] = V::set(0.0f); });
-  int32_t s = 0;
-  for (; s + kChains <= values.keys; s += kChains) {
-    repeat<C * kChains>(
-        [&](auto i) HEED_LAMBDA_INLINE { amax[i] = V::abs_max(amax[i], load(s + i / C, i % C)); });
+  // Backwards: what is read first below is then still in the first cache.
+  int32_t s = values.keys;
+  for (; s >= kChains; s -= kChains) {
+    repeat<C * kChains>([&](auto i) HEED_LAMBDA_INLINE {
+      amax[i] = V::abs_max(amax[i], load(s - kChains + i / C, i % C));
+    });
   }
-  for (; s < values.keys; ++s) {
+  while (s-- > 0) {
     repeat<C>([&](auto c) HEED_LAMBDA_INLINE { amax[c] = V::abs_max(amax[c], load(s, c)); });
   }
   repeat<C>([&](auto c) HEED_LAMBDA_INLINE {

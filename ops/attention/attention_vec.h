@@ -166,6 +166,98 @@ HEED_INLINE void score_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& key
   }
 }
 
+/// Rows that are quantised together.
+template <class V>
+constexpr int32_t kBand = kBandBlocks* V::kRows;
+
+constexpr int32_t kRowSpace = 16;  // room for one number of each row, and a vector's store of them
+
+/// A band of rows on its way to become bytes, a row at a time: the largest value of each, then all
+/// their scales, then their bytes. Where registers allow it (V::kBeside) between the products with
+/// the values of rows before.
+template <class V>
+class QueryJob {
+ public:
+  /// The band that begins at row `first`; none where there are no such rows. Rows' bytes go to q8,
+  /// q8_step apart, and what their products with keys are multiplied with to `factor`.
+  void begin(const AttentionArgs& args, int32_t first, uint8_t* q8, ptrdiff_t q8_step,
+             float* factor) {
+    q_ = x_ = args.q + first * args.q_step;
+    q_step_ = args.q_step;
+    width_ = args.head_width;
+    rows_ = larger(smaller(kBand<V>, args.rows - first), 0);
+    q8_ = q8;
+    q8_step_ = q8_step;
+    factor_ = factor;
+    most_ = row_most_;
+    stores_ = false;
+    left_ = rows_ > 0 ? kBand<V> : 0;
+  }
+  void begin_bytes() {
+    x_ = q_;
+    stores_ = true;
+    left_ = rows_;
+  }
+  HEED_INLINE bool is_done() const { return left_ == 0; }
+
+  /// Does one row.
+  HEED_INLINE void step() {
+    --left_;
+    if (stores_) {
+      const auto times = V::set(inverse_[rows_ - 1 - left_]);
+      for (int32_t d = 0; d < width_; d += Four<V>::kCount) {
+        V::store_query(q8_ + d / 4 * V::kOperandBytes,
+                       Four<V>::load(x_ + d, width_ - d).quantised(times));
+      }
+      q8_ += q8_step_;
+      x_ += q_step_;
+      return;
+    }
+    auto most = V::set(0.0f);
+    for (int32_t d = 0; d < width_; d += Four<V>::kCount) {
+      most = Four<V>::load(x_ + d, width_ - d).abs_max(most);
+    }
+    V::store(most_, most);
+    most_ += V::kLanes;
+    if (kBand<V> - left_ < rows_) x_ += q_step_;  // rows that do not exist are the last again
+  }
+
+  /// The rows that are left.
+  __attribute__((noinline)) void finish(const AttentionArgs& args) {
+    while (!is_done()) step();
+    if (!stores_ && rows_ > 0) find_scales(args);
+  }
+
+ private:
+  void find_scales(const AttentionArgs& args) {
+    const KeysLayout layout(args.keys, args.head_width);
+    const float k_scale_max = *at_byte<const float>(args.packed_keys, layout.scale_max_at);
+    const auto bound = V::set(step_factor_bound(k_scale_max, args.head_width));
+    alignas(64) float amax[kRowSpace];
+    V::template max_of_rows<kBand<V>>(amax, row_most_);
+    for (int32_t r = 0; r < rows_; r += V::kLanes) {
+      typename V::F times, unit;
+      quantiser<V>(V::load(amax + r), times, unit);
+      V::store(inverse_ + r, times);
+      const auto steps = V::mul(V::mul(unit, V::set(args.scale)), V::set(kStepsPerUnit));
+      V::store(factor_ + r, V::min(steps, bound));
+    }
+  }
+
+  alignas(64) float row_most_[kBand<V> * V::kLanes];
+  alignas(64) float inverse_[kRowSpace];
+  const float* q_;
+  const float* x_;  // the next row
+  ptrdiff_t q_step_;
+  uint8_t* q8_;
+  ptrdiff_t q8_step_;
+  float* factor_;
+  float* most_;
+  int32_t width_, rows_;
+  int32_t left_;
+  bool stores_;
+};
+
 struct Values {
   const int8_t* v8;  // first group to visit
   const float* scale;
@@ -176,9 +268,11 @@ struct Values {
 };
 
 /// Output channels of C vectors from `channel` on, of `rows` <= R rows; `width` channels exist.
+/// Some of `queries` beside them.
 template <class V, int32_t R, int32_t C>
 void value_tile(const uint8_t* p8, ptrdiff_t p_step, const Values& values, int32_t channel,
-                const float* inverse, int32_t rows, int32_t width, float* y, ptrdiff_t y_step) {
+                const float* inverse, int32_t rows, int32_t width, float* y, ptrdiff_t y_step,
+                QueryJob<V>& queries) {
   DotTile<V, R, C> tile;
   repeat<R * C>([&](auto i) HEED_LAMBDA_INLINE { tile.sums[i / C][i % C] = V::start_values(); });
   tile.add(
@@ -186,7 +280,11 @@ void value_tile(const uint8_t* p8, ptrdiff_t p_step, const Values& values, int32
       [](int32_t g)
           HEED_LAMBDA_INLINE { return g / 16 * V::kProbabilityTile + V::kProbabilityAt[g % 16]; },
       p_step, values.v8 + channel * 4, 64, values.group_step, values.groups,
-      []() HEED_LAMBDA_INLINE {});
+      [&]() HEED_LAMBDA_INLINE {
+        if constexpr (V::kBeside && R == V::kRows && C > 1) {
+          if (!queries.is_done()) queries.step();
+        }
+      });
   typename V::F scale[C];
   repeat<C>([&](auto c)
                 HEED_LAMBDA_INLINE { scale[c] = V::load(values.scale + channel + c * V::kLanes); });
@@ -285,12 +383,6 @@ void narrow_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& keys, int32_t 
 
 // --- a block of query rows -------------------------------------------------------------------
 
-/// Rows that are quantised together.
-template <class V>
-constexpr int32_t kBand = kBandBlocks* V::kRows;
-
-constexpr int32_t kRowSpace = 16;  // room for one number of each row, and a vector's store of them
-
 /// What a block of rows sees and where its scratch lies.
 struct Block {
   int32_t first, rows;           // of the call
@@ -298,6 +390,7 @@ struct Block {
   const float* factor;           // of each row: steps per unit of a product times its key's scale
   int32_t begin, end;            // keys that any of its rows may see; begin is a multiple of kTile
   int32_t open_begin, open_end;  // keys that all of them see, and copies of the last
+  bool sees_all;                 // all rows see all keys, and V::kCounts: nothing is to be hidden
   int16_t* steps;                // of key 0; a tile's probabilities lie at its front
   ptrdiff_t steps_step;          // int16s
   int32_t most[kRowSpace];       // the largest step of each row
@@ -312,42 +405,6 @@ struct Range {
 HEED_INLINE Range visible_keys(const AttentionArgs& args, int32_t row) {
   const int32_t end = args.causal ? args.position + row + 1 : args.keys;
   return {args.window > 0 ? larger(end - args.window, 0) : 0, smaller(end, args.keys)};
-}
-
-/// Quantises a band of rows, from `first` of the call on.
-template <class V>
-void quantise_queries(const AttentionArgs& args, int32_t first, int32_t rows, uint8_t* q8,
-                      ptrdiff_t q_step, float* factor) {
-  const float* const q = args.q + first * args.q_step;
-  const float k_scale_max =
-      *at_byte<const float>(args.packed_keys, KeysLayout(args.keys, args.head_width).scale_max_at);
-  const auto bound = V::set(step_factor_bound(k_scale_max, args.head_width));
-  alignas(64) float row_most[kBand<V> * V::kLanes];
-  alignas(64) float amax[kRowSpace] = {}, inverse[kRowSpace];
-  for (int32_t r = 0; r < kBand<V>; ++r) {
-    const float* const x = q + smaller(r, rows - 1) * args.q_step;
-    auto most = V::set(0.0f);
-    for (int32_t d = 0; d < args.head_width; d += Four<V>::kCount) {
-      most = Four<V>::load(x + d, args.head_width - d).abs_max(most);
-    }
-    V::store(row_most + r * V::kLanes, most);
-  }
-  V::template max_of_rows<kBand<V>>(amax, row_most);
-  for (int32_t r = 0; r < rows; r += V::kLanes) {
-    typename V::F times, unit;
-    quantiser<V>(V::load(amax + r), times, unit);
-    V::store(inverse + r, times);
-    const auto steps = V::mul(V::mul(unit, V::set(args.scale)), V::set(kStepsPerUnit));
-    V::store(factor + r, V::min(steps, bound));
-  }
-  for (int32_t r = 0; r < rows; ++r) {
-    const float* const x = q + r * args.q_step;
-    const auto times = V::set(inverse[r]);
-    for (int32_t d = 0; d < args.head_width; d += Four<V>::kCount) {
-      V::store_query(q8 + r * q_step + d / 4 * V::kOperandBytes,
-                     Four<V>::load(x + d, args.head_width - d).quantised(times));
-    }
-  }
 }
 
 HEED_INLINE Keys keys_of(const AttentionArgs& args) {
@@ -368,12 +425,15 @@ HEED_INLINE TileMask mask_of(const AttentionArgs& args, int32_t row, int32_t row
 template <class V, int32_t R>
 __attribute__((noinline)) void score_keys(const AttentionArgs& args, ptrdiff_t q_step,
                                           const Block& block, int16_t* most, SoftmaxJob<V>& job) {
-  for (int32_t r = 0; r < R; ++r) V::store(most + r * 2 * V::kLanes, V::lowest_steps());
+  alignas(64) int16_t aside[kRowsMax * 2 * V::kLanes];
+  for (int32_t r = 0; r < R; ++r) {
+    V::store(most + r * 2 * V::kLanes, V::lowest_steps());
+    V::store(aside + r * 2 * V::kLanes, V::lowest_steps());
+  }
   constexpr int32_t kVectors = kBlock / V::kLanes;  // of one block
   const Keys keys = keys_of(args);
   int32_t at = block.begin / kBlock;
   const int32_t last = divide_up(block.end, kBlock);
-  alignas(64) int16_t aside[kRowsMax * 2 * V::kLanes] = {};
   const auto score = [&](auto count) HEED_LAMBDA_INLINE {
     narrow_tile<V, R, count * kVectors>(
         block.q8, q_step, keys, at, block.factor,
@@ -468,7 +528,7 @@ template <class V>
 void find_most(const AttentionArgs& args, Block& block, int16_t* most, int32_t* wide,
                ptrdiff_t q_step) {
   const int32_t alike = args.causal ? 1 : block.rows;
-  for (int32_t r = 0; r < block.rows; r += alike) {
+  for (int32_t r = 0; !block.sees_all && r < block.rows; r += alike) {
     hide_unseen<V>(block, block.steps + r * block.steps_step, alike, most + r * 2 * V::kLanes,
                    visible_keys(args, block.first + r));
   }
@@ -492,9 +552,24 @@ SoftmaxJob<V> softmax_of(const Block& block, int32_t keys) {
           keys >= kAttentionDitherKeys};
 }
 
-/// inverse[r] = 1 / sum of row r's probabilities, or 0.
+/// How many times the probabilities of a tile count, where only its first `keys` keys do.
 template <class V>
-void invert_sums(const Block& block, float* inverse) {
+struct Counts {
+  alignas(64) uint8_t times[V::kProbabilityTile];
+
+  void set(int32_t keys) {
+    alignas(64) int16_t steps[kTile];
+    for (int32_t i = 0; i < kTile; ++i) steps[i] = V::kKeyAt.key[i] < keys ? INT16_MAX : INT16_MIN;
+    const int32_t most = INT16_MAX;
+    SoftmaxJob<V>(steps, times, 0, &most, 1, 1, false).step();  // 255 or 0
+    for (uint8_t& t : times) t &= 1;
+  }
+};
+
+/// inverse[r] = 1 / sum of row r's probabilities, or 0. Where rows see all keys, the last tile
+/// still holds those of copies, which find only zeros among the values: `last` keeps them out.
+template <class V>
+void invert_sums(const Block& block, const Counts<V>& last, float* inverse) {
   alignas(64) int32_t totals[kRowsMax * V::kLanes];
   alignas(64) int32_t sum[kRowSpace] = {};
   const int32_t tiles = divide_up(block.end - block.begin, kTile);
@@ -502,7 +577,14 @@ void invert_sums(const Block& block, float* inverse) {
     const auto* const p8 = reinterpret_cast<const uint8_t*>(block.steps + r * block.steps_step) +
                            block.begin / kTile * V::kProbabilityTile;
     auto total = V::zero();
-    for (int32_t i = 0; i < tiles; ++i) {
+    int32_t whole = tiles;
+    if constexpr (V::kCounts) {
+      if (block.sees_all) {
+        --whole;
+        total = V::add_probabilities(total, p8 + whole * V::kProbabilityTile, last.times);
+      }
+    }
+    for (int32_t i = 0; i < whole; ++i) {
       total = V::add_probabilities(total, p8 + i * V::kProbabilityTile);
     }
     V::store(totals + r * V::kLanes, total);
@@ -516,7 +598,8 @@ void invert_sums(const Block& block, float* inverse) {
 }
 
 template <class V, int32_t R>
-void weigh_values(const AttentionArgs& args, const Block& block, const float* inverse) {
+void weigh_values(const AttentionArgs& args, const Block& block, const float* inverse,
+                  QueryJob<V>& queries) {
   constexpr int32_t kVectors = kBlock / V::kLanes;
   const ValuesLayout layout(args.keys, args.value_width);
   const int32_t row_width = layout.blocks * kBlock;
@@ -537,7 +620,7 @@ void weigh_values(const AttentionArgs& args, const Block& block, const float* in
   int32_t at = 0;
   const auto weigh = [&](auto count) HEED_LAMBDA_INLINE {
     value_tile<V, R, count * kVectors>(p8, block.steps_step * 2, values, at * kBlock, inverse,
-                                       block.rows, args.value_width, y, args.y_step);
+                                       block.rows, args.value_width, y, args.y_step, queries);
     at += count;
   };
   if constexpr (V::kBlocks >= 4) {
@@ -576,15 +659,17 @@ HEED_INLINE void with_rows(int32_t rows, Body body) {
 
 /// What is left of a block once its scores are known.
 template <class V>
-void finish_block(const AttentionArgs& args, const Block& block, SoftmaxJob<V>& job) {
+void finish_block(const AttentionArgs& args, const Block& block, const Counts<V>& last,
+                  SoftmaxJob<V>& job, QueryJob<V>& queries) {
   while (!job.is_done()) job.step();
   alignas(64) float inverse[kRowSpace];
-  invert_sums<V>(block, inverse);
+  invert_sums<V>(block, last, inverse);
   for (int32_t r = 0; args.map != nullptr && r < block.rows; ++r) {
     write_map<V>(block, block.steps + r * block.steps_step, args.keys, inverse[r],
                  args.map + (block.first + r) * args.map_step);
   }
-  with_rows<V>(block.rows, [&](auto count) { weigh_values<V, count>(args, block, inverse); });
+  with_rows<V>(block.rows,
+               [&](auto count) { weigh_values<V, count>(args, block, inverse, queries); });
 }
 
 /// The block that begins at row `first`, and what it sees.
@@ -600,47 +685,59 @@ void begin_block(const AttentionArgs& args, int32_t first, Block& block) {
   block.open_begin = bottom.begin;
   const bool copies_change_nothing = top.end == args.keys && args.mask == nullptr;
   block.open_end = copies_change_nothing ? round_up(args.keys, kTile) : top.end;
+  block.sees_all = V::kCounts && copies_change_nothing && bottom.begin == 0;
 }
 
-/// Three blocks are in hand at a time, so that none waits for its own last result: while the scores
-/// of one are computed, the steps of the one before become probabilities; what follows in the
-/// first, and the quantisation of the third and the rest of its band, are short chains of long
-/// latencies and run beside the products with the values.
+/// Two blocks are in hand at a time, so that none waits for its own last result: while the scores
+/// of one are computed, the steps of the one before become probabilities, and while the values of
+/// that one are added up, the queries of the next band become bytes: a band's first block finds
+/// their scales, its second stores them.
 template <class V>
 void run(const AttentionArgs& args, void* scratch) {
+  static_assert(kBandBlocks == 2);
   const ScratchLayout layout(args.keys, args.head_width);
-  auto* const q8 = at_byte<uint8_t>(scratch, 0);
   auto* const wide = at_byte<int32_t>(scratch, layout.wide_at);
   const auto q_step = static_cast<ptrdiff_t>(layout.query_step);
   alignas(64) int16_t most[kRowsMax * 2 * V::kLanes];
-  alignas(64) float factor[kRowSpace];
-  Block blocks[3] = {};
-  SoftmaxJob<V> job;
-  const auto begin = [&](int32_t first, Block& block) {
-    const int32_t in_band = first % kBand<V>;
-    if (in_band == 0) {
-      quantise_queries<V>(args, first, smaller(kBand<V>, args.rows - first), q8, q_step, factor);
-    }
-    block.q8 = q8 + in_band * q_step;
-    block.factor = factor + in_band;
-    begin_block<V>(args, first, block);
+  alignas(64) float factor[2 * kRowSpace];
+  const auto odd_band = [](int32_t row) { return row / kBand<V> % 2; };
+  const auto q8_of = [&](int32_t row) {
+    const int32_t slot = odd_band(row) * kBandBlocks * kRowsMax + row % kBand<V>;
+    return at_byte<uint8_t>(scratch, 0) + slot * q_step;
   };
-  begin(0, blocks[0]);
+  const auto factor_of = [&](int32_t row) {
+    return factor + odd_band(row) * kRowSpace + row % kBand<V>;
+  };
+  QueryJob<V> queries;
+  const auto begin_queries = [&](int32_t row) {
+    queries.begin(args, row, q8_of(row), q_step, factor_of(row));
+  };
+  begin_queries(0);
+  queries.finish(args);
+  queries.begin_bytes();
+  queries.finish(args);
+  Counts<V> last;
+  if constexpr (V::kCounts) last.set(args.keys - (args.keys - 1) / kTile * kTile);
+  Block blocks[2];
+  SoftmaxJob<V> job;
   int32_t turn = 0;
-  for (int32_t first = 0; first < args.rows; first += V::kRows, turn = turn == 2 ? 0 : turn + 1) {
+  for (int32_t first = 0; first < args.rows; first += V::kRows, turn = 1 - turn) {
     Block& block = blocks[turn];
-    const Block& before = blocks[turn == 0 ? 2 : turn - 1];
+    begin_block<V>(args, first, block);
+    block.q8 = q8_of(first);
+    block.factor = factor_of(first);
     block.steps = at_byte<int16_t>(
-        scratch, layout.steps_at + (first / V::kRows % 2) * layout.steps_step * kRowsMax);
+        scratch, layout.steps_at + static_cast<size_t>(turn) * layout.steps_step * kRowsMax);
     block.steps_step = static_cast<ptrdiff_t>(layout.steps_step / 2);
     with_rows<V>(block.rows,
                  [&](auto count) { score_keys<V, count>(args, q_step, block, most, job); });
+    first % kBand<V> == 0 ? begin_queries(first + kBand<V>) : queries.begin_bytes();
+    if (first > 0) finish_block<V>(args, blocks[1 - turn], last, job, queries);
+    queries.finish(args);
     find_most<V>(args, block, most, wide, q_step);
-    if (first + V::kRows < args.rows) begin(first + V::kRows, blocks[turn == 2 ? 0 : turn + 1]);
-    if (first > 0) finish_block<V>(args, before, job);
     job = softmax_of<V>(block, args.keys);
   }
-  finish_block<V>(args, blocks[turn == 0 ? 2 : turn - 1], job);
+  finish_block<V>(args, blocks[1 - turn], last, job, queries);
 }
 
 template <class V>

@@ -14,6 +14,7 @@ struct Ymm {
   static constexpr int32_t kLanes = 8;
   static constexpr int32_t kBlocks = 1;
   static constexpr bool kBeside = false;
+  static constexpr bool kCounts = false;
 
   /// All bits of the lanes below n.
   static HEED_INLINE I first_n(int32_t n) {
