@@ -92,7 +92,9 @@ HEED_API heed_status heed_model_open_file(const char* path, const heed_limits* l
                                           heed_model** model, heed_diagnostic* diagnostic);
 
 /* The same for bytes in memory: 64-byte aligned, unchanged and alive until the model is closed and
- * the last of its sessions destroyed. */
+ * the last of its sessions destroyed. In huge pages they are read faster than a mapped file, whose
+ * pages processes share: a step of Whisper tiny's decoder takes 0.9 of the time, MiniLM-L6 0.98
+ * (Zen 4). */
 HEED_API heed_status heed_model_open_buffer(const void* data, size_t bytes,
                                             const heed_limits* limits, heed_model** model,
                                             heed_diagnostic* diagnostic);
@@ -235,7 +237,8 @@ HEED_API heed_status heed_memory_needed(const heed_model* model, const heed_opti
                                         size_t* bytes, heed_diagnostic* diagnostic);
 
 /* `memory`: HEED_ALIGNMENT-aligned, the session's until it is destroyed; or null: allocated here,
- * once. `bytes` beyond what is needed stay untouched. */
+ * once, in huge pages where it takes several and the system has them. `bytes` beyond what is needed
+ * stay untouched. */
 HEED_API heed_status heed_session_create(const heed_model* model, const heed_options* options,
                                          void* memory, size_t bytes, heed_session** session,
                                          heed_diagnostic* diagnostic);
