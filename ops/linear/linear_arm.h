@@ -1,8 +1,9 @@
 #pragma once
 // What the ARM variants of linear have in common: a tile whose loop over K each of them writes for
-// itself, instruction by instruction, and the float end of a tile. Their description D has of what
-// linear_tile.h lists only kLanes, kRows, Acc, W and start(), and
+// itself, instruction by instruction, and the float end of a tile. Their description D has beside
+// what linear_tile.h lists
 //
+//   kRows                  rows of one X: 1, or 2 where the instruction multiplies 2x8 by 8x2
 //   add(columns, group)    the products of one group of K; leaves group.x and group.w at its end
 //   row_of<i>(acc)         the sums of the i-th of kRows rows
 
@@ -29,13 +30,12 @@ struct Floats<0> {
   [[gnu::always_inline]] inline void load(const float*) {}
 };
 
-/// Where one tile's results come from and go to.
+/// Where a tile's results come from and go to.
 struct TileEnd {
   const float* x_scale;
   ptrdiff_t x_scale_step;
   const float* w_scale;
-  const float* t;  // bias, or the sum of the earlier groups
-  ptrdiff_t t_step;
+  const float* bias;
   float* y;
   ptrdiff_t y_step;
 };
@@ -77,7 +77,7 @@ template <bool kFirst, class D, int R, int V>
 [[gnu::always_inline]] inline void finish_tile(Columns<D, R, V>& columns, const TileEnd& end) {
   Floats<V> w_scale, bias = {};
   w_scale.load(end.w_scale);
-  if constexpr (kFirst) bias.load(end.t);
+  if constexpr (kFirst) bias.load(end.bias);
   finish_rows<0, kFirst>(columns, end, w_scale, bias);
 }
 
@@ -86,7 +86,7 @@ template <class D, int R, int V>
 void arm_tile(const TileArgs& a) {
   constexpr int kBlocks = (V * D::kLanes + kLinearBlockN - 1) / kLinearBlockN;
   TileGroup group = {a.x, a.x_step, a.w, a.block_bytes, a.group_width};
-  TileEnd end = {a.x_scale, a.x_scale_step, a.w_scale, a.t, 0, a.y, a.y_step};
+  TileEnd end = {a.x_scale, a.x_scale_step, a.w_scale, a.t, a.y, a.y_step};
   for (int32_t i = 0; i < a.sweep; ++i) {
     group.x = a.x;
     for (int32_t g = 0; g < a.groups; ++g) {
@@ -99,7 +99,7 @@ void arm_tile(const TileArgs& a) {
     group.w += (kBlocks - 1) * group.block_bytes;
     end.x_scale = a.x_scale;
     end.w_scale += kBlocks * kLinearBlockN;
-    end.t += kBlocks * kLinearBlockN;
+    end.bias += kBlocks * kLinearBlockN;
     end.y += kBlocks * kLinearBlockN;
   }
 }

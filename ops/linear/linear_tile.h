@@ -135,20 +135,6 @@ void ask_for_pages(const int8_t* w, ptrdiff_t bytes) {
   for (ptrdiff_t at = 0; at < bytes; at += kPage) __builtin_prefetch(w + at, 0, 2);
 }
 
-/// A tile whose last block reaches past n_end: computed aside, then only its columns are copied.
-template <class Run>
-void run_partial(Run run, TileArgs a, int32_t rows, int32_t blocks, int32_t columns) {
-  alignas(64) float aside[24 * kLinearBlockN];  // the largest tiles are 6 x 64 and 24 x 16
-  float* y = a.y;
-  const ptrdiff_t y_step = a.y_step;
-  a.y = aside;
-  a.y_step = blocks * kLinearBlockN;
-  run(a);
-  for (int32_t m = 0; m < rows; ++m) {
-    for (int32_t n = 0; n < columns; ++n) y[m * y_step + n] = aside[m * a.y_step + n];
-  }
-}
-
 /// All groups of K of a tile, one after the other: the first begins with the bias.
 void run_groups(TileFn fn, TileArgs a, int32_t input_bytes) {
   for (int32_t g = 0; g < a.groups; ++g) {
@@ -159,6 +145,21 @@ void run_groups(TileFn fn, TileArgs a, int32_t input_bytes) {
     a.x_scale += 1;
     a.w += ptrdiff_t{a.group_width} * kLinearBlockN;
     a.w_sum += a.w_sum_step;
+  }
+}
+
+/// A tile whose last block reaches past n_end: computed aside, then only its columns are copied.
+template <class TilesT>
+void run_partial(const TilesT& tiles, TileFn fn, TileArgs a, int32_t rows, int32_t blocks,
+                 int32_t columns) {
+  alignas(64) float aside[24 * kLinearBlockN];  // the largest tiles are 6 x 64 and 24 x 16
+  float* y = a.y;
+  const ptrdiff_t y_step = a.y_step;
+  a.y = aside;
+  a.y_step = blocks * kLinearBlockN;
+  tiles.sweeps ? fn(a) : run_groups(fn, a, tiles.input_bytes);
+  for (int32_t m = 0; m < rows; ++m) {
+    for (int32_t n = 0; n < columns; ++n) y[m * y_step + n] = aside[m * a.y_step + n];
   }
 }
 
@@ -210,14 +211,11 @@ void run_tiles(const TilesT& tiles, const LinearArgs& args, const uint8_t* x, pt
     for (int32_t i = 0; i < dealt.tiles; ++i) {
       const int32_t now = dealt.of(i), rows = now * tiles.rows;
       const TileFn fn = wide ? tiles.wide : tiles.fn[now - 1][blocks - 1];
-      const auto run = [&](const TileArgs& tile) {
-        by_group ? run_groups(fn, tile, tiles.input_bytes) : fn(tile);
-      };
-      if (whole) {
-        if (asks) ask_for_outputs(a, rows, outputs);
-        run(a);
+      if (!whole) {
+        run_partial(tiles, fn, a, rows, blocks, n_end - n);
       } else {
-        run_partial(run, a, rows, blocks, n_end - n);
+        if (asks) ask_for_outputs(a, rows, outputs);
+        by_group ? run_groups(fn, a, tiles.input_bytes) : fn(a);
       }
       a.x += now * x_step;
       a.x_scale += rows * args.x_scale_step;
