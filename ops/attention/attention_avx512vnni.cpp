@@ -192,8 +192,8 @@ struct Avx512 {
   static HEED_INLINE F score(Sums sums, F scale, F offset) {
     return _mm512_fmadd_ps(_mm512_castsi512_ps(sums), scale, offset);
   }
-  /// Ties the sums to registers at this point.
-  static HEED_INLINE void settle(Sums& sums) { __asm__("" : "+v"(sums)); }
+  /// Ties the sums to registers at this point, behind which no product moves.
+  static HEED_INLINE void settle(Sums& sums) { __asm__ volatile("" : "+v"(sums)); }
   static HEED_INLINE Sums start_values() { return _mm512_setzero_si512(); }
   static HEED_INLINE F weighted(Sums sums, const int32_t*, const int32_t*) {
     return _mm512_cvtepi32_ps(sums);

@@ -51,24 +51,39 @@ constexpr Rounding make_rounding(const KeyOrder& order) {
 
 // --- dot products ----------------------------------------------------------------------------
 
+/// Work to be done in steps, and none of it.
+struct NoJob {
+  static constexpr bool is_done() { return true; }
+  HEED_INLINE void step() {}
+};
+/// `job` where kWhen.
+template <bool kWhen, class Job>
+HEED_INLINE auto& job_if(Job& job, NoJob& none) {
+  if constexpr (kWhen) {
+    return job;
+  } else {
+    return none;
+  }
+}
+
 /// R rows against C vectors of V::kLanes columns.
 template <class V, int32_t R, int32_t C>
 struct DotTile {
   typename V::Sums sums[R][C];
 
   /// Adds `groups` groups of four: group g of the rows' operands lies at a + place(g), rows a_step
-  /// bytes apart; group g of block n of the columns at b + n * block_step + g * group_step. Calls
-  /// beside() between groups.
-  template <class Place, class Beside>
+  /// bytes apart; group g of block n of the columns at b + n * block_step + g * group_step. A step
+  /// of `job` goes with each group until it is done.
+  template <class Place, class Job>
   HEED_INLINE void add(const uint8_t* a, Place place, ptrdiff_t a_step, const int8_t* b,
-                       ptrdiff_t block_step, ptrdiff_t group_step, int32_t groups, Beside beside) {
+                       ptrdiff_t block_step, ptrdiff_t group_step, int32_t groups, Job& job) {
     if constexpr (requires { V::kOrdered; }) {  // V has a loop of its own
       // Whose loads the compiler does not see as such: what is stored around it stays there.
       __asm__ volatile("" ::: "memory");
       V::template add_groups<R, C>(sums, a, a_step, b, group_step, groups);
       __asm__ volatile("" ::: "memory");
     } else {
-      add_in_turn(a, place, a_step, b, block_step, group_step, groups, beside);
+      add_in_turn(a, place, a_step, b, block_step, group_step, groups, job);
     }
     // GCC 12 otherwise lets what is done with the sums next push them out of registers in the loop.
     repeat<R * C>([&](auto i) HEED_LAMBDA_INLINE { V::settle(sums[i / C][i % C]); });
@@ -79,11 +94,11 @@ struct DotTile {
     return (c * V::kLanes / kBlock) * block_step + (c * V::kLanes % kBlock) * 4;
   }
 
-  template <class Place, class Beside>
+  template <class Place, class Job>
   HEED_INLINE void add_in_turn(const uint8_t* a, Place place, ptrdiff_t a_step, const int8_t* b,
                                ptrdiff_t block_step, ptrdiff_t group_step, int32_t groups,
-                               Beside beside) {
-    for (int32_t g = 0; g < groups; ++g) {
+                               Job& job) {
+    const auto add_group = [&](int32_t g) HEED_LAMBDA_INLINE {
       typename V::Columns column[C];
       repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
         column[c] = V::columns(b + column_offset(c, block_step), group_step);
@@ -94,8 +109,15 @@ struct DotTile {
                       HEED_LAMBDA_INLINE { sums[r][c] = V::dot(sums[r][c], row, column[c]); });
       });
       b += group_step;
-      beside();
+    };
+    int32_t g = 0;
+    for (; g < groups && !job.is_done(); ++g) {
+      add_group(g);
+      // Clang 14 would do the products behind the step, where registers are too few.
+      repeat<R * C>([&](auto i) HEED_LAMBDA_INLINE { V::settle(sums[i / C][i % C]); });
+      job.step();
     }
+    for (; g < groups; ++g) add_group(g);
   }
 };
 
@@ -117,10 +139,9 @@ struct TileMask {
 
 /// Logits, in steps, of R rows against the C vectors of keys from block `block` on: handed to
 /// store(r, c, steps of vector c, steps of vector c + 1 or again of c).
-template <class V, int32_t R, int32_t C, class Store, class Beside>
+template <class V, int32_t R, int32_t C, class Store, class Job>
 HEED_INLINE void score_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& keys, int32_t block,
-                            const float* row_factor, const TileMask& mask, Store store,
-                            Beside beside) {
+                            const float* row_factor, const TileMask& mask, Store store, Job& job) {
   const float* const scale = keys.scale + block * kBlock;
   const int32_t* const sum = keys.sum + block * kBlock;
   DotTile<V, R, C> tile;
@@ -130,7 +151,7 @@ HEED_INLINE void score_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& key
   });
   tile.add(
       q8, [](int32_t g) HEED_LAMBDA_INLINE { return g * V::kOperandBytes; }, q_step,
-      keys.k8 + block * keys.block_step, keys.block_step, 64, keys.groups, beside);
+      keys.k8 + block * keys.block_step, keys.block_step, 64, keys.groups, job);
   typename V::F factor[C], offset[C];
   repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
     factor[c] = V::load(scale + c * V::kLanes);
@@ -273,6 +294,7 @@ template <class V, int32_t R, int32_t C>
 void value_tile(const uint8_t* p8, ptrdiff_t p_step, const Values& values, int32_t channel,
                 const float* inverse, int32_t rows, int32_t width, float* y, ptrdiff_t y_step,
                 QueryJob<V>& queries) {
+  NoJob none;
   DotTile<V, R, C> tile;
   repeat<R * C>([&](auto i) HEED_LAMBDA_INLINE { tile.sums[i / C][i % C] = V::start_values(); });
   tile.add(
@@ -280,11 +302,7 @@ void value_tile(const uint8_t* p8, ptrdiff_t p_step, const Values& values, int32
       [](int32_t g)
           HEED_LAMBDA_INLINE { return g / 16 * V::kProbabilityTile + V::kProbabilityAt[g % 16]; },
       p_step, values.v8 + channel * 4, 64, values.group_step, values.groups,
-      [&]() HEED_LAMBDA_INLINE {
-        if constexpr (V::kBeside && R == V::kRows && C > 1) {
-          if (!queries.is_done()) queries.step();
-        }
-      });
+      job_if<(V::kBeside && R == V::kRows && C > 1)>(queries, none));
   typename V::F scale[C];
   repeat<C>([&](auto c)
                 HEED_LAMBDA_INLINE { scale[c] = V::load(values.scale + channel + c * V::kLanes); });
@@ -364,6 +382,7 @@ template <class V, int32_t R, int32_t C>
 void narrow_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& keys, int32_t block,
                  const float* row_factor, const TileMask& mask, int16_t* out, ptrdiff_t out_step,
                  int16_t* most, SoftmaxJob<V>& job) {
+  NoJob none;
   typename V::T row_most = V::lowest_steps();
   score_tile<V, R, C>(
       q8, q_step, keys, block, row_factor, mask,
@@ -374,11 +393,7 @@ void narrow_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& keys, int32_t 
         row_most = V::larger_steps(row_most, steps);
         if constexpr (c + 2 >= C) V::store(most + r * 2 * V::kLanes, row_most);
       },
-      [&]() HEED_LAMBDA_INLINE {
-        if constexpr (V::kBeside && R == V::kRows && C == V::kBlocks * kBlock / V::kLanes) {
-          if (!job.is_done()) job.step();
-        }
-      });
+      job_if<(V::kBeside && R == V::kRows && C == V::kBlocks * kBlock / V::kLanes)>(job, none));
 }
 
 // --- a block of query rows -------------------------------------------------------------------
@@ -470,6 +485,7 @@ void score_wide(const AttentionArgs& args, const Block& block, int32_t r, int32_
   int16_t* const steps = block.steps + r * block.steps_step;
   constexpr int32_t kVectors = kBlock / V::kLanes;
   const Keys keys = keys_of(args);
+  NoJob none;
   for (int32_t at = block.begin / kBlock; at * kBlock < block.end; ++at) {
     int32_t* const out = wide + at * kBlock;
     score_tile<V, 1, kVectors>(
@@ -478,7 +494,7 @@ void score_wide(const AttentionArgs& args, const Block& block, int32_t r, int32_
           V::store(out + c * V::kLanes, first);
           if constexpr (c + 1 < kVectors) V::store(out + (c + 1) * V::kLanes, second);
         },
-        []() HEED_LAMBDA_INLINE {});
+        none);
   }
   const float* const mask =
       args.mask == nullptr ? nullptr : args.mask + (block.first + r) * args.mask_step;
@@ -567,33 +583,40 @@ struct Counts {
 };
 
 /// inverse[r] = 1 / sum of row r's probabilities, or 0. Where rows see all keys, the last tile
-/// still holds those of copies, which find only zeros among the values: `last` keeps them out.
-template <class V>
-void invert_sums(const Block& block, const Counts<V>& last, float* inverse) {
+/// still holds those of copies, which find only zeros among the values: `last` keeps them out. R
+/// may exceed the block's rows. A function of its own: beside it GCC 12 would keep the sums of
+/// NEON's value tiles in memory.
+template <class V, int32_t R>
+__attribute__((noinline)) void invert_sums(const Block& block, const Counts<V>& last,
+                                           float* inverse) {
+  const auto* const p8 =
+      reinterpret_cast<const uint8_t*>(block.steps) + block.begin / kTile * V::kProbabilityTile;
+  int32_t tiles = divide_up(block.end - block.begin, kTile);
+  typename V::I total[R];
+  repeat<R>([&](auto r) HEED_LAMBDA_INLINE { total[r] = V::zero(); });
+  const auto tile = [&](auto r, int32_t i) HEED_LAMBDA_INLINE {
+    return p8 + r * block.steps_step * 2 + i * V::kProbabilityTile;
+  };
+  if constexpr (V::kCounts) {
+    if (block.sees_all) {
+      --tiles;
+      repeat<R>([&](auto r) HEED_LAMBDA_INLINE {
+        total[r] = V::add_probabilities(total[r], tile(r, tiles), last.times);
+      });
+    }
+  }
+  for (int32_t i = 0; i < tiles; ++i) {
+    repeat<R>([&](auto r)
+                  HEED_LAMBDA_INLINE { total[r] = V::add_probabilities(total[r], tile(r, i)); });
+  }
   alignas(64) int32_t totals[kRowsMax * V::kLanes];
   alignas(64) int32_t sum[kRowSpace] = {};
-  const int32_t tiles = divide_up(block.end - block.begin, kTile);
-  for (int32_t r = 0; r < block.rows; ++r) {
-    const auto* const p8 = reinterpret_cast<const uint8_t*>(block.steps + r * block.steps_step) +
-                           block.begin / kTile * V::kProbabilityTile;
-    auto total = V::zero();
-    int32_t whole = tiles;
-    if constexpr (V::kCounts) {
-      if (block.sees_all) {
-        --whole;
-        total = V::add_probabilities(total, p8 + whole * V::kProbabilityTile, last.times);
-      }
-    }
-    for (int32_t i = 0; i < whole; ++i) {
-      total = V::add_probabilities(total, p8 + i * V::kProbabilityTile);
-    }
-    V::store(totals + r * V::kLanes, total);
-  }
-  V::row_sums(totals, block.rows, sum);
-  for (int32_t r = 0; r < block.rows; r += V::kLanes) {
-    const auto total = V::to_float(V::load(sum + r));
+  repeat<R>([&](auto r) HEED_LAMBDA_INLINE { V::store(totals + r * V::kLanes, total[r]); });
+  V::row_sums(totals, R, sum);
+  for (int32_t r = 0; r < R; r += V::kLanes) {
+    const auto whole = V::to_float(V::load(sum + r));
     const auto none = V::set(0.0f);
-    V::store(inverse + r, V::where_less(none, total, V::div(V::set(1.0f), total), none));
+    V::store(inverse + r, V::where_less(none, whole, V::div(V::set(1.0f), whole), none));
   }
 }
 
@@ -663,7 +686,7 @@ void finish_block(const AttentionArgs& args, const Block& block, const Counts<V>
                   SoftmaxJob<V>& job, QueryJob<V>& queries) {
   while (!job.is_done()) job.step();
   alignas(64) float inverse[kRowSpace];
-  invert_sums<V>(block, last, inverse);
+  with_rows<V>(block.rows, [&](auto count) { invert_sums<V, count>(block, last, inverse); });
   for (int32_t r = 0; args.map != nullptr && r < block.rows; ++r) {
     write_map<V>(block, block.steps + r * block.steps_step, args.keys, inverse[r],
                  args.map + (block.first + r) * args.map_step);
