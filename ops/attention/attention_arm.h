@@ -54,7 +54,9 @@ struct Arm {
   static HEED_INLINE F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
   static HEED_INLINE F max(F a, F b) { return vmaxq_f32(a, b); }
   static HEED_INLINE F min(F a, F b) { return vminq_f32(a, b); }
-  static HEED_INLINE F abs_max(F a, F b) { return vmaxq_f32(a, vabsq_f32(b)); }
+  static HEED_INLINE F abs_max(F m, F a, F b) {
+    return vmaxq_f32(vmaxq_f32(m, vabsq_f32(a)), vabsq_f32(b));
+  }
   static HEED_INLINE F where_less(F a, F b, F yes, F no) {
     return vbslq_f32(vcltq_f32(a, b), yes, no);
   }

@@ -73,8 +73,7 @@ struct Four {
     return four;
   }
   HEED_INLINE typename V::F abs_max(typename V::F amax) const {
-    repeat<4>([&](auto j) HEED_LAMBDA_INLINE { amax = V::abs_max(amax, f[j]); });
-    return amax;
+    return V::abs_max(V::abs_max(amax, f[0], f[1]), f[2], f[3]);
   }
   /// V::kLanes groups of four neighbours.
   HEED_INLINE typename V::I quantised(typename V::F inverse) const {
@@ -203,15 +202,18 @@ class KeyPacker {
   /// Returns the largest.
   HEED_INLINE typename V::F find_scales(int32_t block) {
     const Centred centred(*this, block);
-    const int32_t width = P > 0 ? 1 : keys_.width;
     for (int32_t n = 0; n < kBlock; ++n) {
       typename V::F most[kBlocks];
-      repeat<kBlocks>([&](auto b) HEED_LAMBDA_INLINE { most[b] = V::set(0.0f); });
-      for (int32_t d = 0; d < width; d += Four<V>::kCount) {
-        const Four<V> row = centred.at(n, d);
-        repeat<4>([&](auto j) HEED_LAMBDA_INLINE {
-          most[j / kVectors] = V::abs_max(most[j / kVectors], row.f[j]);
+      if constexpr (P > 0) {
+        const Four<V> row = centred.at(n, 0);
+        repeat<kBlocks>([&](auto b) HEED_LAMBDA_INLINE {
+          most[b] = V::abs_max(row.f[b * kVectors], row.f[b * kVectors + 1]);
+          if constexpr (kVectors == 4) most[b] = V::abs_max(most[b], row.f[2], row.f[3]);
         });
+      } else {
+        most[0] = V::set(0.0f);
+        for (int32_t d = 0; d < keys_.width; d += Four<V>::kCount)
+          most[0] = centred.at(n, d).abs_max(most[0]);
       }
       repeat<kBlocks>([&](auto b) HEED_LAMBDA_INLINE {
         V::store(row_most_ + (b * kBlock + n) * V::kLanes, most[b]);
@@ -262,7 +264,7 @@ class KeyPacker {
 template <class V>
 void pack_keys(const AttentionRows& keys, bool subtract_mean, void* packed) {
   alignas(64) float mean[kMeanSpace];
-  memset(mean, 0, sizeof(mean));
+  memset(mean, 0, sizeof(float) * static_cast<size_t>(round_up(keys.width, Four<V>::kCount)));
   if (subtract_mean) key_mean<V>(keys, mean);
   if constexpr (V::kLanes == 16) {
     // Twice as fast as half empty vectors.
@@ -287,13 +289,17 @@ void pack_value_channels(const AttentionRows& values, int32_t channel, void* pac
   repeat<C * kChains>([&](auto i) HEED_LAMBDA_INLINE { amax[i] = V::set(0.0f); });
   // Backwards: what is read first below is then still in the first cache.
   int32_t s = values.keys;
-  for (; s >= kChains; s -= kChains) {
+  for (; s >= 2 * kChains; s -= 2 * kChains) {
     repeat<C * kChains>([&](auto i) HEED_LAMBDA_INLINE {
-      amax[i] = V::abs_max(amax[i], load(s - kChains + i / C, i % C));
+      const int32_t at = s - 2 * kChains + i / C * 2;
+      amax[i] = V::abs_max(amax[i], load(at, i % C), load(at + 1, i % C));
     });
   }
   while (s-- > 0) {
-    repeat<C>([&](auto c) HEED_LAMBDA_INLINE { amax[c] = V::abs_max(amax[c], load(s, c)); });
+    repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
+      const auto v = load(s, c);
+      amax[c] = V::abs_max(amax[c], v, v);
+    });
   }
   repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
     repeat<kChains - 1>(

@@ -49,8 +49,9 @@ struct Ymm {
   static HEED_INLINE F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
   static HEED_INLINE F max(F a, F b) { return _mm256_max_ps(a, b); }
   static HEED_INLINE F min(F a, F b) { return _mm256_min_ps(a, b); }
-  static HEED_INLINE F abs_max(F a, F b) {
-    return _mm256_max_ps(a, _mm256_andnot_ps(_mm256_set1_ps(-0.0f), b));
+  static HEED_INLINE F abs_max(F m, F a, F b) {
+    const F magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(INT32_MAX));
+    return max(max(m, _mm256_and_ps(a, magnitude)), _mm256_and_ps(b, magnitude));
   }
   static HEED_INLINE F where_less(F a, F b, F yes, F no) {
     return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
