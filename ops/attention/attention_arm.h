@@ -136,7 +136,9 @@ struct Arm {
     vst1q_u8(out, vreinterpretq_u8_s32(bytes));
   }
   static HEED_INLINE void settle(I& sums) { __asm__("" : "+w"(sums)); }
-  static HEED_INLINE F score_offset(F scale) { return scale; }  // not needed
+  static HEED_INLINE I start_of(I key_sum) {
+    return vsubq_s32(vdupq_n_s32(kRounderBits), vshlq_n_s32(key_sum, 7));
+  }
   static HEED_INLINE F score_of(I sum, F scale) { return mul(vcvtq_f32_s32(sum), scale); }
   static HEED_INLINE F weighted_of(I sum, const int32_t* sum_begin, const int32_t* sum_end) {
     const I values = vsubq_s32(load(sum_end), load(sum_begin));

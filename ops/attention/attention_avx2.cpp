@@ -77,7 +77,6 @@ struct Avx2 : Ymm {
     return _mm256_add_epi32(sums, _mm256_madd_epi16(a.odd, b.odd));
   }
   static HEED_INLINE Sums start_scores(const int32_t*) { return zero(); }
-  static HEED_INLINE F score_offset(F scale) { return scale; }  // not needed
   static HEED_INLINE F score(Sums sums, F scale, F) { return mul(_mm256_cvtepi32_ps(sums), scale); }
   static HEED_INLINE Sums start_values() { return zero(); }
   static HEED_INLINE F weighted(Sums sums, const int32_t*, const int32_t*) {

@@ -187,13 +187,10 @@ struct Avx512 {
   static HEED_INLINE Sums dot(Sums sums, Operand a, Columns b) {
     return _mm512_dpbusd_epi32(sums, a, b);
   }
-  static HEED_INLINE Sums start_scores(const int32_t* key_sum) {
-    return _mm512_sub_epi32(_mm512_set1_epi32(kRounderBits), _mm512_slli_epi32(load(key_sum), 7));
+  static HEED_INLINE I start_of(I key_sum) {
+    return _mm512_sub_epi32(_mm512_set1_epi32(kRounderBits), _mm512_slli_epi32(key_sum, 7));
   }
-  /// Sums began at the bits of kRounder, so as floats they are kRounder + s.
-  static HEED_INLINE F score_offset(F scale) {
-    return _mm512_mul_ps(scale, _mm512_set1_ps(-kRounder));
-  }
+  static HEED_INLINE Sums start_scores(const int32_t* start) { return load(start); }
   static HEED_INLINE F score(Sums sums, F scale, F offset) {
     return _mm512_fmadd_ps(_mm512_castsi512_ps(sums), scale, offset);
   }

@@ -46,11 +46,7 @@ struct AvxVnni : Ymm {
   static HEED_INLINE Sums dot(Sums sums, Operand a, Columns b) {
     return _mm256_dpbusd_avx_epi32(sums, a, b);
   }
-  static HEED_INLINE Sums start_scores(const int32_t* key_sum) {
-    return _mm256_sub_epi32(_mm256_set1_epi32(kRounderBits), _mm256_slli_epi32(load(key_sum), 7));
-  }
-  /// Sums began at the bits of kRounder, so as floats they are kRounder + s.
-  static HEED_INLINE F score_offset(F scale) { return mul(scale, set(-kRounder)); }
+  static HEED_INLINE Sums start_scores(const int32_t* start) { return load(start); }
   static HEED_INLINE F score(Sums sums, F scale, F offset) {
     return fma(_mm256_castsi256_ps(sums), scale, offset);
   }

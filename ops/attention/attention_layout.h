@@ -21,19 +21,24 @@ constexpr int32_t divide_up(int32_t a, int32_t b) { return (a + b - 1) / b; }
 constexpr int32_t round_up(int32_t a, int32_t b) { return divide_up(a, b) * b; }
 constexpr size_t align64(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
 
-/// Keys: int8 [S/16][groups][16][4], scale f32 [S/16][16], sum over d of k8 int32 [S/16][16], and
-/// the largest scale, sixteen times; `groups` lanes of four values of D each. Past the last key
-/// come copies of it, which change no maximum; the values' places for them are zeros.
+/// Keys: int8 [S/16][groups][16][4], scale f32 [S/16][16], start int32 and offset f32 of the same
+/// shape, and the largest scale, sixteen times; `groups` lanes of four values of D each. Past the
+/// last key come copies of it, which change no maximum; the values' places for them are zeros.
+/// Products with queries that carry 128 too much begin at
+///   start = bits(kRounder) - 128 sum of k8
+/// so that their sums are as floats kRounder + q8 k8, and scale times them + offset is the score:
+///   offset = -kRounder scale
 struct KeysLayout {
   int32_t blocks, groups;
-  size_t scale_at, sum_at, scale_max_at, bytes;
+  size_t scale_at, start_at, offset_at, scale_max_at, bytes;
 
   constexpr KeysLayout(int32_t keys, int32_t width)
       : blocks(divide_up(keys, kBlock)),
         groups(divide_up(width, 4)),
         scale_at(static_cast<size_t>(blocks) * static_cast<size_t>(groups) * 64),
-        sum_at(scale_at + static_cast<size_t>(blocks) * 64),
-        scale_max_at(sum_at + static_cast<size_t>(blocks) * 64),
+        start_at(scale_at + static_cast<size_t>(blocks) * 64),
+        offset_at(start_at + static_cast<size_t>(blocks) * 64),
+        scale_max_at(offset_at + static_cast<size_t>(blocks) * 64),
         bytes(scale_max_at + 64) {}
 };
 

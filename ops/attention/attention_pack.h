@@ -115,9 +115,9 @@ void key_mean(const AttentionRows& keys, float* mean) {
   for (; d < keys.width; d += kOne) key_mean_of<V, 1>(keys, d, mean);
 }
 
-/// sums of the keys of a block, in chains that do not wait for each other.
+/// start of the keys of a block, whose sums are chains that do not wait for each other.
 template <class V>
-__attribute__((noinline)) void add_up_keys(const int32_t* k8, int32_t groups, int32_t* sums) {
+__attribute__((noinline)) void find_starts(const int32_t* k8, int32_t groups, int32_t* start) {
   constexpr int32_t kChains = 4;
   for (int32_t n = 0; n < kBlock; n += V::kLanes) {
     typename V::I total[kChains];
@@ -129,7 +129,8 @@ __attribute__((noinline)) void add_up_keys(const int32_t* k8, int32_t groups, in
       });
     }
     for (; g < groups; ++g) total[0] = V::add_signed(total[0], V::load(k8 + g * kBlock + n));
-    V::store(sums + n, V::add(V::add(total[0], total[1]), V::add(total[2], total[3])));
+    const auto sum = V::add(V::add(total[0], total[1]), V::add(total[2], total[3]));
+    V::store(start + n, V::start_of(sum));
   }
 }
 
@@ -148,8 +149,8 @@ class KeyPacker {
       scale_max = V::max(scale_max, find_scales(block));
       quantise(block);
       for (int32_t b = block; b < smaller(block + kBlocks, layout_.blocks); ++b) {
-        add_up_keys<V>(at_byte<int32_t>(packed_, static_cast<size_t>(b) * layout_.groups * 64),
-                       layout_.groups, at_byte<int32_t>(packed_, layout_.sum_at) + b * kBlock);
+        find_starts<V>(at_byte<int32_t>(packed_, static_cast<size_t>(b) * layout_.groups * 64),
+                       layout_.groups, at_byte<int32_t>(packed_, layout_.start_at) + b * kBlock);
       }
     }
     auto* const largest = at_byte<float>(packed_, layout_.scale_max_at);
@@ -228,7 +229,9 @@ class KeyPacker {
         quantiser<V>(V::load(amax + n), factor, unit);
         V::store(inverse_ + b * kBlock + n, factor);
         unit = V::drop_two_bits(unit);
-        V::store(at_byte<float>(packed_, layout_.scale_at) + (block + b) * kBlock + n, unit);
+        const int32_t key = (block + b) * kBlock + n;
+        V::store(at_byte<float>(packed_, layout_.scale_at) + key, unit);
+        V::store(at_byte<float>(packed_, layout_.offset_at) + key, V::mul(unit, V::set(-kRounder)));
         largest = V::max(largest, unit);
       }
     }

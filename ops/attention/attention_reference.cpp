@@ -58,7 +58,7 @@ void pack_keys(const AttentionRows& keys, bool subtract_mean, void* packed) {
   const KeysLayout layout(keys.keys, keys.width);
   auto* const k8 = at<int8_t>(packed, 0);
   auto* const scale = at<float>(packed, layout.scale_at);
-  auto* const sum = at<int32_t>(packed, layout.sum_at);
+  auto* const start = at<int32_t>(packed, layout.start_at);
   memset(packed, 0, layout.bytes);
   float scale_max = 0.0f;
   float mean[kAttentionWidthMax] = {};
@@ -70,11 +70,13 @@ void pack_keys(const AttentionRows& keys, bool subtract_mean, void* packed) {
     const Quantiser q = quantiser_of(amax);
     scale[s] = float_of(bits_of(q.scale) & ~3u);
     scale_max = larger(scale_max, scale[s]);
+    at<float>(packed, layout.offset_at)[s] = -kRounder * scale[s];
+    start[s] = kRounderBits;
     int8_t* const block = k8 + static_cast<ptrdiff_t>(s / kBlock) * layout.groups * 64;
     for (int32_t d = 0; d < keys.width; ++d) {
       const int8_t value = quantise(row[d] - mean[d], q.inverse);
       block[d / 4 * 64 + s % kBlock * 4 + d % 4] = value;
-      sum[s] += value;
+      start[s] -= 128 * value;
     }
   }
   for (int32_t i = 0; i < kBlock; ++i) at<float>(packed, layout.scale_max_at)[i] = scale_max;

@@ -124,7 +124,8 @@ struct DotTile {
 struct Keys {
   const int8_t* k8;
   const float* scale;
-  const int32_t* sum;
+  const int32_t* start;
+  const float* offset;
   ptrdiff_t block_step;
   int32_t groups;
 };
@@ -142,11 +143,10 @@ struct TileMask {
 template <class V, int32_t R, int32_t C, class Store, class Job>
 HEED_INLINE void score_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& keys, int32_t block,
                             const float* row_factor, const TileMask& mask, Store store, Job& job) {
-  const float* const scale = keys.scale + block * kBlock;
-  const int32_t* const sum = keys.sum + block * kBlock;
+  const int32_t key = block * kBlock;
   DotTile<V, R, C> tile;
   repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
-    const auto start = V::start_scores(sum + c * V::kLanes);
+    const auto start = V::start_scores(keys.start + key + c * V::kLanes);
     repeat<R>([&](auto r) HEED_LAMBDA_INLINE { tile.sums[r][c] = start; });
   });
   tile.add(
@@ -154,8 +154,8 @@ HEED_INLINE void score_tile(const uint8_t* q8, ptrdiff_t q_step, const Keys& key
       keys.k8 + block * keys.block_step, keys.block_step, 64, keys.groups, job);
   typename V::F factor[C], offset[C];
   repeat<C>([&](auto c) HEED_LAMBDA_INLINE {
-    factor[c] = V::load(scale + c * V::kLanes);
-    offset[c] = V::score_offset(factor[c]);
+    factor[c] = V::load(keys.scale + key + c * V::kLanes);
+    offset[c] = V::load(keys.offset + key + c * V::kLanes);
   });
   const auto finish = [&](auto is_masked) HEED_LAMBDA_INLINE {
     repeat<R>([&](auto r) HEED_LAMBDA_INLINE {
@@ -426,8 +426,10 @@ HEED_INLINE Keys keys_of(const AttentionArgs& args) {
   const KeysLayout layout(args.keys, args.head_width);
   return {at_byte<const int8_t>(args.packed_keys, 0),
           at_byte<const float>(args.packed_keys, layout.scale_at),
-          at_byte<const int32_t>(args.packed_keys, layout.sum_at),
-          static_cast<ptrdiff_t>(layout.groups) * 64, layout.groups};
+          at_byte<const int32_t>(args.packed_keys, layout.start_at),
+          at_byte<const float>(args.packed_keys, layout.offset_at),
+          static_cast<ptrdiff_t>(layout.groups) * 64,
+          layout.groups};
 }
 
 HEED_INLINE TileMask mask_of(const AttentionArgs& args, int32_t row, int32_t rows, int32_t key) {

@@ -124,6 +124,9 @@ struct Ymm {
     transpose_by_four<Ymm>(rows, out, groups);
   }
 
+  static HEED_INLINE I start_of(I key_sum) {
+    return _mm256_sub_epi32(_mm256_set1_epi32(kRounderBits), _mm256_slli_epi32(key_sum, 7));
+  }
   static HEED_INLINE void settle(I& sums) { __asm__("" : "+x"(sums)); }
 
   // Steps: T is a vector of 16-bit ones.
