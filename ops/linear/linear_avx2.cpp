@@ -35,9 +35,13 @@ struct Avx2 {
     asm("" : "+x"(sum.low), "+x"(sum.high));
     return sum;
   }
-  [[gnu::always_inline]] static inline Acc start(const int32_t*) {
+  [[gnu::always_inline]] static inline Acc add(const Acc& a, const Acc& b) {
+    return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+  }
+  [[gnu::always_inline]] static inline Acc none() {
     return {_mm256_setzero_si256(), _mm256_setzero_si256()};
   }
+  [[gnu::always_inline]] static inline Acc start(const int32_t*) { return none(); }
   [[gnu::always_inline]] static inline void finish(const Acc& acc, float x_scale,
                                                    const float* w_scale, const float* t, float* y) {
     const __m256i mixed = _mm256_hadd_epi32(acc.low, acc.high);  // 0 1 4 5 2 3 6 7
@@ -52,8 +56,8 @@ struct Avx2 {
 // A block of 16 outputs is two such tiles.
 constexpr Tiles<6, 1> kTiles = {1,
                                 2,
-                                tile<Avx2, 1, 4>,
-                                {{tile<Avx2, 1, 2>},
+                                row_tile<Avx2, 2, 2>,
+                                {{row_tile<Avx2, 1, 2>},
                                  {block_tile<Avx2, 2, 1>},
                                  {block_tile<Avx2, 3, 1>},
                                  {block_tile<Avx2, 4, 1>},

@@ -36,6 +36,8 @@ struct Vnni512 {
     return acc;
 #endif
   }
+  [[gnu::always_inline]] static inline Acc add(Acc a, Acc b) { return _mm512_add_epi32(a, b); }
+  [[gnu::always_inline]] static inline Acc none() { return _mm512_setzero_si512(); }
   // The sum begins at -128 times the sum of the weights.
   [[gnu::always_inline]] static inline Acc start(const int32_t* w_sum) {
     return _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(_mm512_load_si512(w_sum), 7));
@@ -48,34 +50,22 @@ struct Vnni512 {
   }
 };
 
-// A single row waits for memory only. Its 8 blocks are 8 streams too short for the prefetchers to
-// follow at once: asking 4 steps ahead gains 5 to 15 % where the weights come from the L3 cache and
-// loses 1 % where they come from L2 (Zen 4). From L3, where a decoder's weights lie, it reads at 95
-// to 100 % of a plain read's speed, 1.27 to 1.33 times XNNPACK's; where one small layer alone fills
-// L2, at 88 to 93 % and 0.9 times. Four streams and no asking would give 98 % there, but 84 to 90 %
-// from L3.
-struct Vnni512Row : Vnni512 {
-  [[gnu::always_inline]] static inline W weights(const int8_t* p) {
-    _mm_prefetch(reinterpret_cast<const char*>(p + 4 * kQuad), _MM_HINT_T0);
-    return Vnni512::weights(p);
-  }
-};
-
 // 6 rows x 64 outputs: 24 accumulators, 6 inputs, kFlip and the weights are the 32 registers; 10
 // loads serve 24 products. What is not products, a beginning and an end of 190 instructions, 48 of
 // them float multiplications, takes 60 to 65 cycles of a tile. Three blocks, which are rare, are
-// two and one: 7 kB less code. A single row takes 128 outputs at a time, to have 8 independent
-// sums.
+// two and one: 7 kB less code.
 template <int R, int V>
 constexpr TileFn kTile = tile<Vnni512, R, V>;
+template <int kBlocks>
+constexpr TileFn kRow = row_tile<Vnni512, kBlocks, 4>;
 // Asking for the outputs' lines saves a tenth of the time of 1500 x 1536 outputs of K = 384, more
 // than L2 holds (Zen 4); narrower tiles are over too soon to be worth the instructions.
 constexpr int32_t kAskWidth = 256;
 constexpr Tiles<6, 4> kTiles = {1,
-                                8,
-                                tile<Vnni512Row, 1, 8>,
+                                4,
+                                kRow<4>,
                                 {
-                                    {kTile<1, 1>, kTile<1, 2>, nullptr, kTile<1, 4>},
+                                    {kRow<1>, kRow<2>, nullptr, kRow<4>},
                                     {kTile<2, 1>, kTile<2, 2>, nullptr, kTile<2, 4>},
                                     {kTile<3, 1>, kTile<3, 2>, nullptr, kTile<3, 4>},
                                     {kTile<4, 1>, kTile<4, 2>, nullptr, kTile<4, 4>},

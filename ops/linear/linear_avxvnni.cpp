@@ -28,6 +28,8 @@ struct Vnni256 {
     return acc;
 #endif
   }
+  [[gnu::always_inline]] static inline Acc add(Acc a, Acc b) { return _mm256_add_epi32(a, b); }
+  [[gnu::always_inline]] static inline Acc none() { return _mm256_setzero_si256(); }
   // The rows are held as x + 128, so the sum begins at -128 times the sum of the weights.
   [[gnu::always_inline]] static inline Acc start(const int32_t* w_sum) {
     const Acc sums = _mm256_load_si256(reinterpret_cast<const __m256i*>(w_sum));
@@ -54,15 +56,16 @@ void copy_unsigned(const LinearArgs& args, ptrdiff_t k_padded, uint8_t* out) {
   }
 }
 
-// 3 rows x 32 outputs: 12 accumulators, 3 inputs and one vector of weights are the 16 registers. A
-// single row takes 64 outputs at a time, to have 8 independent sums.
+// 3 rows x 32 outputs: 12 accumulators, 3 inputs and one vector of weights are the 16 registers.
 template <int R, int Blocks>
 constexpr TileFn kTile = tile<Vnni256, R, 2 * Blocks>;
+template <int Blocks>
+constexpr TileFn kRow = row_tile<Vnni256, Blocks, 4>;
 constexpr Tiles<3, 2> kTiles = {
     1,
     4,
-    kTile<1, 4>,
-    {{kTile<1, 1>, kTile<1, 2>}, {kTile<2, 1>, kTile<2, 2>}, {kTile<3, 1>, kTile<3, 2>}}};
+    kRow<4>,
+    {{kRow<1>, kRow<2>}, {kTile<2, 1>, kTile<2, 2>}, {kTile<3, 1>, kTile<3, 2>}}};
 
 void run(const LinearArgs& args, int32_t n_begin, int32_t n_end, void* scratch) {
   const ptrdiff_t k_padded = static_cast<ptrdiff_t>(args.groups) * args.group_width;

@@ -80,6 +80,14 @@ struct Columns {
     column.start(D::start(w_sum + V0 * D::kLanes));
     rest.start(w_sum);
   }
+  [[gnu::always_inline]] inline void start_at(const typename D::Acc& value) {
+    column.start(value);
+    if constexpr (V0 + 1 < V) rest.start_at(value);
+  }
+  [[gnu::always_inline]] inline void add(const Columns& other) {
+    column.acc = D::add(column.acc, other.column.acc);
+    if constexpr (V0 + 1 < V) rest.add(other.rest);
+  }
 };
 template <class D, int R, int V>
 struct Columns<D, R, V, V> {
