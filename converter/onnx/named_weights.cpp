@@ -9,8 +9,6 @@
 namespace heed::onnx {
 namespace {
 
-bool begins_with(const std::string& name, const char* with) { return name.rfind(with, 0) == 0; }
-
 /// As the checkpoint has it, whichever part of the model was exported; "" where it is no name of a
 /// checkpoint.
 std::string published_name(std::string name, const std::string& prefix) {
@@ -20,8 +18,8 @@ std::string published_name(std::string name, const std::string& prefix) {
   if (name.find('.') == std::string::npos || name.find("::") != std::string::npos ||
       name.find('/') != std::string::npos)
     return "";
-  if (begins_with(name, "model.") || begins_with(name, "proj_out.")) return name;
-  if (begins_with(name, "encoder.") || begins_with(name, "decoder.")) return "model." + name;
+  if (name.starts_with("model.") || name.starts_with("proj_out.")) return name;
+  if (name.starts_with("encoder.") || name.starts_with("decoder.")) return "model." + name;
   return prefix + name;
 }
 

@@ -26,10 +26,6 @@ using graph::ValueId;
 constexpr char kPast[] = "past_key_values";
 constexpr char kPresent[] = "present";
 
-bool begins_with(const std::string& text, const std::string& with) {
-  return text.compare(0, with.size(), with) == 0;
-}
-
 /// The past that a present is of: "present.0.key" -> "past_key_values.0.key".
 std::string past_of(const std::string& present) {
   return kPast + present.substr(std::string(kPresent).size());
@@ -172,7 +168,7 @@ void follow_position(Graph& graph, std::set<ValueId> lengths, ValueId position) 
 
 }  // namespace
 
-bool is_past(const std::string& input) { return begins_with(input, kPast); }
+bool is_past(const std::string& input) { return input.starts_with(kPast); }
 
 void turn_past_into_state(Graph& graph, int64_t capacity) {
   std::vector<ValueId> pasts;
@@ -206,7 +202,7 @@ void keep_presents(Graph& graph, int64_t capacity) {
   const std::vector<ValueId> outputs = graph.outputs;
   for (const ValueId output : outputs) {
     const graph::Value& value = graph.value(output);
-    if (!begins_with(value.name, kPresent) || !value.shape || value.shape->size() != 4) continue;
+    if (!value.name.starts_with(kPresent) || !value.shape || value.shape->size() != 4) continue;
     const Shape shape = *value.shape;
     Maker make(graph, past_of(value.name));
     const bool grows = value.name.find(".encoder.") == std::string::npos;

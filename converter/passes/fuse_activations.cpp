@@ -159,7 +159,7 @@ bool fuse_gated(Graph& graph, PassReport& report, NodeId id) {
 }
 
 // The ops that are an activation by name: Gelu (ONNX and com.microsoft), Relu, Sigmoid, Tanh.
-bool fuse_named(Graph& graph, PassReport& report, NodeId id) {
+bool fuse_named_activation(Graph& graph, PassReport& report, NodeId id) {
   const Node& node = graph.node(id);
   if (node.outputs.size() != 1 || node.inputs.size() != 1) return false;
   if (graph.value(node.outputs[0]).dtype != DType::f32) return false;
@@ -183,8 +183,8 @@ bool fuse_named(Graph& graph, PassReport& report, NodeId id) {
 bool fuse_activations(Graph& graph, PassReport& report) {
   const bool gated =
       rewrite_to_rest(graph, [&](Graph& g, NodeId id) { return fuse_gated(g, report, id); });
-  const bool named =
-      rewrite_to_rest(graph, [&](Graph& g, NodeId id) { return fuse_named(g, report, id); });
+  const bool named = rewrite_to_rest(
+      graph, [&](Graph& g, NodeId id) { return fuse_named_activation(g, report, id); });
   return gated || named;
 }
 

@@ -311,7 +311,7 @@ bool fuse_columns(Graph& graph, PassReport& report, NodeId id) {
 }
 
 // LayerNormalization; RMSNormalization; SimplifiedLayerNormalization (ONNX Runtime's RMS norm).
-bool fuse_named(Graph& graph, PassReport& report, NodeId id) {
+bool fuse_named_norm(Graph& graph, PassReport& report, NodeId id) {
   const Node node = graph.node(id);
   const bool is_layer = node.is("LayerNormalization");
   if (!is_layer && !node.is("RMSNormalization") && !node.is("SimplifiedLayerNormalization") &&
@@ -364,8 +364,8 @@ bool fuse_named(Graph& graph, PassReport& report, NodeId id) {
 
 bool fuse_norms(Graph& graph, PassReport& report) {
   return rewrite_to_rest(graph, [&](Graph& g, NodeId id) {
-    return fuse_named(g, report, id) || fuse_folded(g, report, id) || fuse_columns(g, report, id) ||
-           fuse_decomposed(g, report, id);
+    return fuse_named_norm(g, report, id) || fuse_folded(g, report, id) ||
+           fuse_columns(g, report, id) || fuse_decomposed(g, report, id);
   });
 }
 
