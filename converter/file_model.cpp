@@ -34,6 +34,14 @@ int64_t element_count(const Dims& shape) {
   return n;
 }
 
+fb::EpilogueT* epilogue_of(fb::OpT& op) {
+  if (auto* linear = op.options.AsLinearOptions()) return linear->epilogue.get();
+  if (auto* attention = op.options.AsAttentionOptions()) return attention->epilogue.get();
+  if (auto* rows = op.options.AsRowsOptions()) return rows->epilogue.get();
+  if (auto* embedding = op.options.AsEmbeddingOptions()) return embedding->epilogue.get();
+  return nullptr;
+}
+
 int32_t FileModel::add(const std::string& name, DataType type, fb::Storage storage,
                        const Dims& shape) {
   auto tensor = std::make_unique<fb::TensorT>();

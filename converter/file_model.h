@@ -51,4 +51,18 @@ class FileModel {
 
 int64_t element_count(const Dims& shape);
 
+/// The epilogue of an op that has one, else null.
+fb::EpilogueT* epilogue_of(fb::OpT& op);
+
+/// visit(index) for every tensor that an op reads, by its inputs and by its epilogue.
+template <class Visit>
+void each_read(fb::OpT& op, Visit visit) {
+  for (int32_t& index : op.inputs) visit(index);
+  if (fb::EpilogueT* epilogue = epilogue_of(op)) {
+    visit(epilogue->residual);
+    visit(epilogue->gamma);
+    visit(epilogue->beta);
+  }
+}
+
 }  // namespace heed

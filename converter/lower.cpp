@@ -77,6 +77,7 @@ fb::EntryPointT Lowering::run(const std::string& entry_point) {
     throw ConvertError(text, graph_.name);
   }
   finish_outputs();
+  fold_transposes();
   return std::move(entry_);
 }
 

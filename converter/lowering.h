@@ -94,6 +94,10 @@ class Lowering {
   struct Unmade {};  // thrown: a value is missing because of a node that is unsupported
   void finish_outputs();
 
+  // lower_permuted.cpp: transposes that rows can be read through
+  void fold_transposes();
+  bool rows_permute(fb::OpT& rows, const fb::OpT& transpose);
+
   // lower_fused.cpp, lower_attention.cpp: ops with epilogues
   void lower_chain(const Chain& chain);
   std::vector<int32_t> chain_outputs(const Chain& chain);

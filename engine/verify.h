@@ -24,7 +24,7 @@ namespace heed {
 
 using Limits = heed_limits;
 
-inline constexpr uint32_t kFormatVersion = 1002;  // 1000 * major + minor, of the files we write
+inline constexpr uint32_t kFormatVersion = 1003;  // 1000 * major + minor, of the files we write
 
 /// Where the blob area of a file begins whose FlatBuffer has `size` bytes, prefix not counted.
 constexpr size_t blob_area_begin(size_t size) {

@@ -15,14 +15,6 @@
 namespace heed {
 namespace {
 
-fb::EpilogueT* epilogue_of(fb::OpT& op) {
-  if (auto* linear = op.options.AsLinearOptions()) return linear->epilogue.get();
-  if (auto* attention = op.options.AsAttentionOptions()) return attention->epilogue.get();
-  if (auto* rows = op.options.AsRowsOptions()) return rows->epilogue.get();
-  if (auto* embedding = op.options.AsEmbeddingOptions()) return embedding->epilogue.get();
-  return nullptr;
-}
-
 /// Calls `visit` on every tensor index of the model that is not part of a tensor.
 template <class Visit>
 void each_reference(fb::ModelT& model, Visit visit) {
@@ -30,13 +22,8 @@ void each_reference(fb::ModelT& model, Visit visit) {
     for (int32_t& index : entry->inputs) visit(index);
     for (int32_t& index : entry->outputs) visit(index);
     for (auto& op : entry->ops) {
-      for (int32_t& index : op->inputs) visit(index);
+      each_read(*op, visit);
       for (int32_t& index : op->outputs) visit(index);
-      if (fb::EpilogueT* epilogue = epilogue_of(*op)) {
-        visit(epilogue->residual);
-        visit(epilogue->gamma);
-        visit(epilogue->beta);
-      }
     }
   }
 }

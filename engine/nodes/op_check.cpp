@@ -85,6 +85,19 @@ Status OpCheck::floats_for_cache(const TensorView& tensor) const {
                     "an older converter laid out this cache: convert the model again", info_.index);
 }
 
+Status OpCheck::permutation(const flatbuffers::Vector<uint32_t>* list, const Shape& x) const {
+  const uint32_t count = list ? list->size() : 0;
+  HEED_TRY(require(count == static_cast<uint32_t>(x.rank), "a permutation has the wrong length",
+                   x.rank, count));
+  uint32_t seen = 0;
+  for (uint32_t d = 0; d < count; ++d) {
+    const uint32_t from = list->Get(d);
+    HEED_TRY(require(from < count && !(seen >> from & 1), "not a permutation", d, from));
+    seen |= 1u << from;
+  }
+  return Status::ok;
+}
+
 Status OpCheck::packed_constant(const TensorView& tensor, DataType expected_type,
                                 int64_t elements) const {
   HEED_TRY(type(tensor, expected_type));

@@ -52,6 +52,8 @@ class OpCheck {
   Status same(const Shape& a, const Shape& b) const {
     return require(same_shape(a, b), "two operands differ in shape", a.elements(), b.elements());
   }
+  /// Every dimension of x once. Null is a list of none.
+  Status permutation(const flatbuffers::Vector<uint32_t>* list, const Shape& x) const;
   /// A constant of exactly `elements` elements that kernels may read with aligned loads.
   Status packed_constant(const TensorView& tensor, DataType expected_type, int64_t elements) const;
   /// The same for float scales, all of them finite and not negative.

@@ -16,17 +16,13 @@ Status verify(const OpInfo& info, heed_diagnostic* diagnostic) {
   HEED_TRY(check.plain(x));
   HEED_TRY(check.type(y, x.type));
   const auto* permutation = info.options<fb::TransposeOptions>().permutation();
-  const size_t count = permutation ? permutation->size() : 0;
-  HEED_TRY(check.require(count == static_cast<size_t>(x.shape.rank) && y.shape.rank == x.shape.rank,
-                         "a permutation has the wrong length", x.shape.rank,
-                         static_cast<int64_t>(count)));
-  uint32_t seen = 0;
-  for (uint32_t d = 0; d < count; ++d) {
-    const uint32_t from = permutation->Get(d);
-    HEED_TRY(check.require(from < count && !(seen >> from & 1), "not a permutation", d, from));
-    seen |= 1u << from;
-    HEED_TRY(check.require(y.shape.dims[d] == x.shape.dims[from], "a transpose has the wrong shape",
-                           x.shape.dims[from], y.shape.dims[d]));
+  HEED_TRY(check.permutation(permutation, x.shape));
+  HEED_TRY(check.require(y.shape.rank == x.shape.rank, "a transpose has the wrong shape",
+                         x.shape.rank, y.shape.rank));
+  for (int32_t d = 0; d < x.shape.rank; ++d) {
+    const int32_t size = x.shape.dims[permutation->Get(static_cast<uint32_t>(d))];
+    HEED_TRY(check.require(y.shape.dims[d] == size, "a transpose has the wrong shape", size,
+                           y.shape.dims[d]));
   }
   return Status::ok;
 }

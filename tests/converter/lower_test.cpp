@@ -115,8 +115,61 @@ TEST_CASE("A class token and patches meet in one tensor without a copy of the pa
   const ValueId answer =
       make.node("Gather", {normed, make.integers("zero", {}, {0})}, {{"axis", int64_t{1}}});
   const LoweredModel model(make.done({make.linear(answer, 40)}));
-  CHECK(model.kinds() == "Transpose Rows Linear Copy Rows Rows Linear");
+  CHECK(model.kinds() == "Rows Linear Copy Rows Rows Linear");
   CHECK(model.output_snr_db() > kInt8Snr - 3);
+}
+
+TEST_CASE("Rows are read through a transpose that they alone need, where it moves runs of floats") {
+  struct Case {
+    const char* what;
+    heed::graph::Shape from;
+    Ints order;
+    heed::graph::Shape rows;
+    bool floats_wanted;
+    const char* kinds;
+  };
+  const Case cases[] = {
+      {"patches", {1, 3, 4, 8, 5, 8}, {0, 2, 4, 1, 3, 5}, {20, 192}, false, "Rows Linear"},
+      {"its transposed floats are an output, too",
+       {1, 3, 4, 8, 5, 8},
+       {0, 2, 4, 1, 3, 5},
+       {20, 192},
+       true,
+       "Transpose Rows Linear"},
+      {"runs of two", {1, 12, 4, 8, 5, 2}, {0, 2, 4, 1, 3, 5}, {20, 192}, false, "Rows Linear"},
+      {"single floats", {1, 24, 4, 8, 5, 1}, {0, 2, 4, 1, 3, 5}, {20, 192}, false,
+       "Transpose Rows Linear"},
+      {"grey patches", {1, 1, 4, 8, 5, 8}, {0, 2, 4, 3, 5, 1}, {20, 64}, false, "Rows Linear"},
+      {"windows", {1, 3, 4, 5, 4, 64}, {0, 1, 3, 2, 4, 5}, {240, 64}, false, "Rows Linear"},
+      {"the innermost dimension moves", {3, 64, 20}, {0, 2, 1}, {60, 64}, false,
+       "Transpose Rows Linear"},
+      {"rows that begin within a dimension", {6, 4, 32}, {1, 0, 2}, {8, 96}, false,
+       "Transpose Rows Linear"},
+  };
+  for (const Case& c : cases) {
+    INFO(c.what);
+    GraphMaker make;
+    const ValueId turned = make.node("Transpose", {make.input("x", c.from)}, {{"perm", c.order}});
+    const ValueId rows = make.node("Reshape", {turned, make.integers("to", {2}, c.rows)});
+    std::vector<ValueId> outputs = {make.linear(rows, 48)};
+    if (c.floats_wanted) outputs.push_back(turned);
+    const LoweredModel model(make.done(outputs));
+    CHECK(model.kinds() == c.kinds);
+    CHECK(model.output_snr_db() > kInt8Snr - 3);
+  }
+}
+
+TEST_CASE("A norm reads its rows through a transpose, two readers do not") {
+  for (const bool twice : {false, true}) {
+    GraphMaker make;
+    const ValueId x = make.input("x", {6, 4, 48});
+    const ValueId turned = make.node("Transpose", {x}, {{"perm", Ints{1, 0, 2}}});
+    std::vector<ValueId> outputs = {make.norm(turned)};
+    if (twice) outputs.push_back(make.norm(turned, "rms"));
+    const LoweredModel model(make.done(outputs));
+    CHECK(model.kinds() == (twice ? "Transpose Rows Rows" : "Rows"));
+    CHECK(model.output_snr_db() > kFloatSnr);
+  }
 }
 
 TEST_CASE("A convolution over frames reads int8 rows with their padding in place") {

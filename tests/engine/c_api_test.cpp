@@ -127,7 +127,7 @@ TEST_CASE("a model tells what it consists of") {
   Model model;
   REQUIRE(model.open(bytes.span()) == Status::ok);
   const heed_info info = model.info();
-  CHECK(info.version == 1002);
+  CHECK(info.version == 1003);
   CHECK(info.entry_points == 1);
   CHECK(std::string(info.task) == "keyword_spotting");
   CHECK(std::string(info.producer) == "a test");

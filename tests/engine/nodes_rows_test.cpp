@@ -1,6 +1,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
 #include <memory>
+#include <string>
 
 #include "tests/support/one_op_bits.h"
 #include "tests/support/seeded_random.h"
@@ -32,7 +33,166 @@ std::vector<float> dequantized(OneOp& op, int32_t q) {
   return out;
 }
 
+/// Rows of x, permuted, by one op; or by a transpose that writes them and an op that reads those.
+struct PermutedCase {
+  Sizes sizes;
+  std::vector<uint32_t> permutation;
+  int32_t row_dims;  // how many of the permuted dimensions are a row
+
+  Sizes permuted() const {
+    Sizes to;
+    for (const uint32_t d : permutation) to.push_back(sizes[d]);
+    return to;
+  }
+  int32_t width() const {
+    int32_t n = 1;
+    const Sizes to = permuted();
+    for (size_t d = to.size() - static_cast<size_t>(row_dims); d < to.size(); ++d) n *= to[d];
+    return n;
+  }
+  int32_t rows() const {
+    int32_t n = 1;
+    for (const int32_t size : sizes) n *= size;
+    return n / width();
+  }
+};
+
+/// Which stages are stored, and what is computed before.
+struct RowsStages {
+  bool r, n, q, adds;
+};
+
+/// The op's outputs, as bits; every number of threads must give the same.
+std::vector<std::vector<std::byte>> rows_bits(const PermutedCase& c, const RowsStages& stages,
+                                              bool permutes, const std::vector<float>& x) {
+  OneOp op;
+  SeededRandom random(11);
+  const int32_t rows = c.rows(), width = c.width();
+  const int32_t in = op.floats(permutes ? c.sizes : Sizes{rows, width});
+  op.set(in, x);
+  fb::RowsOptionsT options;
+  options.rows = static_cast<uint32_t>(rows);
+  if (permutes) options.permutation = c.permutation;
+  options.epilogue = std::make_unique<fb::EpilogueT>();
+  if (stages.adds) {
+    options.epilogue->activation = fb::Activation::silu;
+    options.epilogue->residual = op.floats({rows, width});
+    op.set(options.epilogue->residual, random_floats(random, static_cast<size_t>(rows * width)));
+  }
+  if (stages.n) {
+    options.epilogue->norm = fb::Norm::rms;
+    options.epilogue->gamma =
+        op.constant(DataType::f32, {width}, random_floats(random, static_cast<size_t>(width)));
+  }
+  const std::vector<int32_t> outputs = {
+      stages.r ? op.floats({rows, width}) : -1, stages.n ? op.floats({rows, width}) : -1,
+      stages.q ? op.add(DataType::q8_rows, {rows, width}, 16, 1) : -1};
+  op.define(std::move(options), {in}, outputs);
+  REQUIRE(op.verify() == Status::ok);
+  check_same_bits(op, outputs);
+  std::vector<std::vector<std::byte>> bits;
+  for (const int32_t threads : {1, 2, 3, 4}) {
+    REQUIRE(op.run(detect_isa(), threads) == "");
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const auto now = outputs[i] < 0 ? std::vector<std::byte>{} : op.bytes(outputs[i]);
+      if (bits.size() <= i) bits.push_back(now);
+      REQUIRE(now == bits[i]);
+    }
+  }
+  return bits;
+}
+
+std::vector<float> transposed(const PermutedCase& c, const std::vector<float>& x) {
+  OneOp op;
+  const int32_t in = op.floats(c.sizes), out = op.floats(c.permuted());
+  op.set(in, x);
+  fb::TransposeOptionsT options;
+  options.permutation = c.permutation;
+  op.define(options, {in}, {out});
+  REQUIRE(op.verify() == Status::ok);
+  REQUIRE(op.run(IsaSet{}, 1) == "");
+  return op.get<float>(out);
+}
+
 }  // namespace
+
+TEST_CASE("rows of a permuted tensor are, bit for bit, those that a transpose would write") {
+  const PermutedCase cases[] = {
+      {{1, 3, 5, 8, 7, 16}, {0, 2, 4, 1, 3, 5}, 3},  // patches of a picture
+      {{2, 1, 9, 3, 11, 5}, {0, 2, 4, 1, 3, 5}, 3},  // odd ones of two grey pictures
+      {{1, 6, 3, 4, 2, 30, 1},
+       {0, 1, 3, 2, 4, 5, 6},
+       2},                        // windows: rows as wide as x's last but one
+      {{37, 23}, {1, 0}, 1},      // a true transpose
+      {{5, 7, 9}, {2, 0, 1}, 2},  // runs of one, rows of two dimensions
+      {{3, 2, 2, 3, 2, 2, 3, 4}, {7, 0, 5, 2, 6, 3, 1, 4}, 5},  // all the dimensions there may be
+      {{40, 1, 3, 700}, {2, 1, 0, 3}, 2},                       // rows wider than a panel
+      {{4, 6}, {0, 1}, 2},                                      // all of it is one row
+  };
+  const RowsStages stages[] = {{false, false, true, false}, {true, false, true, false},
+                               {true, true, true, true},    {false, true, false, false},
+                               {false, true, true, true},   {true, false, false, true}};
+  SeededRandom random(4);
+  for (const PermutedCase& c : cases) {
+    INFO(c.rows() << " rows of " << c.width());
+    const auto x = random_floats(random, static_cast<size_t>(c.rows() * c.width()));
+    const auto rows = transposed(c, x);
+    for (const RowsStages& s : stages)
+      REQUIRE(rows_bits(c, s, true, x) == rows_bits(c, s, false, rows));
+  }
+}
+
+TEST_CASE("permuted rows that are none, or that other engines would take for others, are refused") {
+  using O = fb::RowsOptionsT;
+  const auto what = [](auto change) {
+    OneOp op;
+    O options;
+    options.rows = 12;
+    options.permutation = {1, 2, 0, 3};
+    const int32_t in = op.floats({5, 3, 4, 6}), r = op.floats({12, 30});
+    op.define(std::move(options), {in}, {r});
+    REQUIRE(op.verify() == Status::ok);
+    change(op, *op.op.options.AsRowsOptions());
+    const Status status = op.verify();
+    CHECK(status == Status::bad_model);
+    return std::string(op.diagnostic.what);
+  };
+  CHECK(what([](OneOp&, O& o) {
+          o.permutation = {1, 2, 0};
+        }) == "a permutation has the wrong length");
+  CHECK(what([](OneOp&, O& o) {
+          o.permutation = {1, 2, 0, 3, 4};
+        }) == "a permutation has the wrong length");
+  CHECK(what([](OneOp&, O& o) { o.permutation = {1, 2, 0, 0}; }) == "not a permutation");
+  CHECK(what([](OneOp&, O& o) { o.permutation = {1, 2, 0, 4}; }) == "not a permutation");
+  CHECK(what([](OneOp&, O& o) { o.permutation = {1, 2, 0, 0xffffffff}; }) == "not a permutation");
+  CHECK(what([](OneOp&, O& o) {
+          o.permutation = {0, 1, 2, 3};
+        }) == "no permuted dimensions join to rows of the output");
+  CHECK(what([](OneOp&, O& o) { o.row_width = 30; }) == "permuted rows cannot be cut");
+  CHECK(what([](OneOp&, O& o) { o.hop = 30; }) == "permuted rows cannot be cut");
+  // An engine that knows no permutation sees a file that is wrong, never other rows.
+  CHECK(what([](OneOp&, O& o) { o.permutation.clear(); }) ==
+        "rows differ in width from their output");
+  const auto narrow = [](OneOp& op, O& o) {
+    op.at(1).shape.dims[0] = 60;
+    op.at(1).shape.dims[1] = 6;
+    o.rows = 60;
+  };
+  CHECK(what(narrow) == "permuted rows must differ in width from those of x");
+  CHECK(what([](OneOp& op, O&) { op.at(0).type = DataType::i32; }) ==
+        "an operand has the wrong type");
+  CHECK(what([](OneOp& op, O&) { op.at(0).shape.dims[1] = 4; }) ==
+        "permuted rows are not all of their input");
+  CHECK(what([](OneOp& op, O&) { op.at(0).shape.dims[1] = 0; }) ==
+        "permuted rows are not all of their input");
+  CHECK(what([](OneOp& op, O&) { op.at(0).shape.dims[3] = 0; }) ==
+        "no permuted dimensions join to rows of the output");
+  CHECK(what([](OneOp& op, O& o) {
+          op.at(1).shape.dims[0] = 6;
+          o.rows = 6;
+        }) == "permuted rows are not all of their input");
+}
 
 TEST_CASE("rows are quantised where they lie, with and without anything before it") {
   SeededRandom random(1);

@@ -141,6 +141,15 @@ const OpRecipe kRecipes[] = {
        o.epilogue = epilogue(sink, 4, 10);
        sink.op(std::move(o), {x}, stages(sink, 4, 10));
      }},
+    {"permuted rows",
+     [](RecipeSink& sink) {
+       fb::RowsOptionsT o;
+       o.rows = 6;
+       o.permutation = {1, 3, 0, 2, 4};
+       const int32_t x = sink.floats({3, 2, 2, 3, 5});
+       o.epilogue = epilogue(sink, 6, 30);
+       sink.op(std::move(o), {x}, stages(sink, 6, 30));
+     }},
     {"embedding",
      [](RecipeSink& sink) {
        fb::EmbeddingOptionsT o;
