@@ -39,6 +39,7 @@ fb::EpilogueT* epilogue_of(fb::OpT& op) {
   if (auto* attention = op.options.AsAttentionOptions()) return attention->epilogue.get();
   if (auto* rows = op.options.AsRowsOptions()) return rows->epilogue.get();
   if (auto* embedding = op.options.AsEmbeddingOptions()) return embedding->epilogue.get();
+  if (auto* depthwise = op.options.AsDepthwiseOptions()) return depthwise->epilogue.get();
   return nullptr;
 }
 

@@ -172,6 +172,22 @@ TEST_CASE("A norm reads its rows through a transpose, two readers do not") {
   }
 }
 
+TEST_CASE("A depthwise convolution's norm keeps its operands when other tensors are dropped") {
+  GraphMaker make;
+  const ValueId x = make.input("x", {1, 1, 4, 8, 5, 16});
+  const ValueId turned = make.node("Transpose", {x}, {{"perm", Ints{0, 2, 4, 1, 3, 5}}});
+  const ValueId patches = make.node("Reshape", {turned, make.integers("to", {4}, {1, 4, 5, 128})});
+  const ValueId embedded = make.linear(patches, 48);
+  const ValueId deep = make.fused("Depthwise", {embedded, make.weight("w", {48, 3, 3, 1})},
+                                  {{"strides", Ints{1, 1}},
+                                   {"dilations", Ints{1, 1}},
+                                   {"pads", Ints{1, 1, 1, 1}},
+                                   {"group", int64_t{48}}});
+  const LoweredModel model(make.done({make.norm(deep)}));
+  CHECK(model.kinds() == "Rows Linear Depthwise");
+  CHECK(model.output_snr_db() > kInt8Snr - 3);
+}
+
 TEST_CASE("A convolution over frames reads int8 rows with their padding in place") {
   for (const int64_t batch : {1, 2}) {
     GraphMaker make;
