@@ -12,6 +12,7 @@
 //     y[d] = float(128 a[d] + b[d]) factor: exact in a double, the one rounding is that to float
 
 #include "ops/cached_attention/cached_attention.h"
+#include "ops/simd/pages.h"
 #include "ops/simd/vec_math.h"
 
 namespace heed {
@@ -125,6 +126,7 @@ float attend(const CachedAttentionArgs& args, void* scratch) {
   auto* high = reinterpret_cast<int8_t*>(u + padded);
   int8_t* low = high + padded;
 
+  ask_for_pages(sight.v.q, ptrdiff_t{padded} * args.value_width);
   const float c = quantise_query(args.q, args.head_width, q8) * args.scale;
   float sum_e = 0.0f;
   const float highest = logits<Products>(args, sight, q8, c);
