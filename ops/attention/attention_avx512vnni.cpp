@@ -9,7 +9,7 @@ extern const AttentionKernel kAttentionAvx512Vnni;
 // 512-bit store the store pipe for two: for 16 keys of one row at D = 64 the products take 32
 // cycles, scaling the scores 2. Counted against that, a tile of 6 rows by 64 keys takes some 85
 // cycles more: its beginning and end, and the table of the softmax beside it, whose lookups and
-// shifts take turns with products; a block of six rows 50 to 170: its largest scores, their sums.
+// shifts take turns with products; a block of six rows some more, for its largest scores and sums.
 // Packing a key and its value takes 68 to 85 cycles at D = 64, 40 at D = 32, a fifth or a quarter
 // of them for the places of 4 kB pages: 57 to 65, and 30, in huge ones. Short S lose besides to
 // what S, D and the rows are rounded up to.
