@@ -93,7 +93,7 @@ HEED_API heed_status heed_model_open_file(const char* path, const heed_limits* l
 
 /* The same for bytes in memory: 64-byte aligned, unchanged and alive until the model is closed and
  * the last of its sessions destroyed. In huge pages they are read faster than a mapped file, whose
- * pages processes share: a step of Whisper tiny's decoder takes 0.92 to 0.94 of the time, MiniLM-L6
+ * pages processes share: a step of Whisper tiny's decoder takes 0.86 to 0.94 of the time, MiniLM-L6
  * 0.99 (Zen 4). */
 HEED_API heed_status heed_model_open_buffer(const void* data, size_t bytes,
                                             const heed_limits* limits, heed_model** model,

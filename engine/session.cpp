@@ -198,8 +198,8 @@ Status fill_session(heed_session& session, const SessionOptions& options,
 
 /// A session's memory, free()d at its end; null where there is none. A large one is asked for in
 /// huge pages, whose places a processor looks up once where it would 512 times: a step of Whisper
-/// tiny's decoder, its keys and values floats, takes 0.83 to 0.86 of the time, its encoder 0.98 to
-/// 0.99 (Zen 4).
+/// tiny's decoder, its keys and values floats, takes 0.76 to 0.81 of the time, its encoder 0.99
+/// (Zen 4).
 void* allocate(size_t bytes) {
   constexpr size_t kHugePage = size_t{2} << 20;
   const bool large = bytes >= 2 * kHugePage;
